@@ -1,1 +1,4 @@
-//! (to come)
+//! Floor 5: the world around the actors: virtual clock, network, adversaries, interventions, trace, digest, invariants
+//! (CONSENSUS.md §4).
+
+pub mod trace;

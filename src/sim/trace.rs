@@ -1,0 +1,416 @@
+//! The trace: everything that happened, in order, with its causes, and the digest that certifies it (CONSENSUS.md §4.8).
+//!
+//! The world appends, the page mirrors; both compute the same digest chain. Nothing here decides anything.
+
+use crate::entities::actor::ActorId;
+use crate::entities::fact::{FactKind, Rule};
+use crate::ledger::{Digest, Micros};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha512};
+
+/// Consecutive number of an effect within a branch, from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct EffectId(pub u32);
+
+/// Number of a packet in the world's store: ask the worker for its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ItemId(pub u32);
+
+/// Kind of a packet on a link (WORLD.md §4; `Pbft*` are the messages of CONSENSUS.md §2.6).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum PacketTag {
+    Request,
+    Answer,
+    List,
+    Submit,
+    Route,
+    Area,
+    /// σ of flow 4, 5 or 6 handed over directly.
+    Direct(u8),
+    Offer,
+    Frame,
+    Letter,
+    DataSet,
+    PrePrepare,
+    Prepare,
+    Commit,
+    ViewChange,
+    NewView,
+    Fetch,
+    Body,
+    Seal,
+    Publish,
+}
+
+impl PacketTag {
+    /// Name in scenario files and logs (`route`, `pbft.prepare`).
+    pub fn name(self) -> &'static str {
+        match self {
+            PacketTag::Request => "request",
+            PacketTag::Answer => "answer",
+            PacketTag::List => "list",
+            PacketTag::Submit => "submit",
+            PacketTag::Route => "route",
+            PacketTag::Area => "area",
+            PacketTag::Direct(_) => "direct",
+            PacketTag::Offer => "offer",
+            PacketTag::Frame => "frame",
+            PacketTag::Letter => "letter",
+            PacketTag::DataSet => "pbft.dataset",
+            PacketTag::PrePrepare => "pbft.pre-prepare",
+            PacketTag::Prepare => "pbft.prepare",
+            PacketTag::Commit => "pbft.commit",
+            PacketTag::ViewChange => "pbft.view-change",
+            PacketTag::NewView => "pbft.new-view",
+            PacketTag::Fetch => "pbft.fetch",
+            PacketTag::Body => "pbft.body",
+            PacketTag::Seal => "pbft.seal",
+            PacketTag::Publish => "pbft.publish",
+        }
+    }
+}
+
+/// A packet as the trace knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PacketInfo {
+    pub item: ItemId,
+    pub tag: PacketTag,
+    /// Length of its encoding in bytes.
+    pub size: u32,
+    /// The ciphertext it carries or is about.
+    pub sigma: Option<Digest>,
+    /// (view, seq) of a consensus message; a VIEW-CHANGE or NEW-VIEW has its target view and 0.
+    pub slot: Option<(u64, u64)>,
+}
+
+/// Why a packet never arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum DropReason {
+    Loss,
+    Blocked,
+    Crashed,
+    Intervention,
+}
+
+/// What an effect is: an actor's fact, or something the world did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Kind {
+    Fact(FactKind),
+    /// On the way from the effect's actor to `to`.
+    Sent {
+        to: ActorId,
+        packet: PacketInfo,
+    },
+    /// Arrived at the effect's actor; the cause is its `Sent`.
+    Delivered {
+        from: ActorId,
+        packet: PacketInfo,
+    },
+    Dropped {
+        to: ActorId,
+        packet: PacketInfo,
+        why: DropReason,
+    },
+    Duplicated {
+        to: ActorId,
+        packet: PacketInfo,
+    },
+    /// A fault or a person changed the arrival.
+    Delayed {
+        to: ActorId,
+        packet: PacketInfo,
+        by_us: u64,
+    },
+    /// One bit of the packet was changed under way.
+    Corrupted {
+        to: ActorId,
+        packet: PacketInfo,
+        byte: u32,
+        bit: u8,
+    },
+    Persisted {
+        what: String,
+    },
+    TimerSet {
+        timer: String,
+        after_us: u64,
+    },
+    TimerFired {
+        timer: String,
+    },
+    Crashed,
+    Paused,
+    Resumed,
+    /// From here on the actor follows a Byzantine behaviour (or no longer, if `None`).
+    Behaves {
+        behaviour: Option<String>,
+    },
+    /// A person intervened; the index is that of the branch's intervention list.
+    Intervened {
+        index: u32,
+        text: String,
+    },
+    InvariantBroken {
+        id: String,
+        text: String,
+    },
+    SafetyVoid,
+}
+
+impl Kind {
+    /// The name of the kind as in CONSENSUS.md §4.8 and WORLD.md §8; used in logs, JSON and queries.
+    pub fn name(&self) -> &'static str {
+        use FactKind as F;
+        match self {
+            Kind::Fact(f) => match f {
+                F::SetUp { .. } => "SetUp",
+                F::Registered { .. } => "Registered",
+                F::PseudonymIssued { .. } => "PseudonymIssued",
+                F::GenesisMade { .. } => "GenesisMade",
+                F::ListSent { .. } => "ListSent",
+                F::Attached { .. } => "Attached",
+                F::KeyAccepted { .. } => "KeyAccepted",
+                F::KeyRefused { .. } => "KeyRefused",
+                F::PluggedIn { .. } => "PluggedIn",
+                F::Departed { .. } => "Departed",
+                F::Uploaded { .. } => "Uploaded",
+                F::Planned { .. } => "Planned",
+                F::Step { .. } => "Step",
+                F::Signcrypted { .. } => "Signcrypted",
+                F::Routed { .. } => "Routed",
+                F::Verified { .. } => "Verified",
+                F::DataSetSent { .. } => "DataSetSent",
+                F::DataSetMerged { .. } => "DataSetMerged",
+                F::PrePrepared { .. } => "PrePrepared",
+                F::Voted { .. } => "Voted",
+                F::VoteCounted { .. } => "VoteCounted",
+                F::VoteRefused { .. } => "VoteRefused",
+                F::Held { .. } => "Held",
+                F::Prepared { .. } => "Prepared",
+                F::Committed { .. } => "Committed",
+                F::Executed { .. } => "Executed",
+                F::BlockAppended { .. } => "BlockAppended",
+                F::Sealed { .. } => "Sealed",
+                F::Published { .. } => "Published",
+                F::ViewChange { .. } => "ViewChange",
+                F::NewView { .. } => "NewView",
+                F::BodyFetched { .. } => "BodyFetched",
+                F::KeyReleased { .. } => "KeyReleased",
+                F::Located { .. } => "Located",
+                F::NotAReceiver { .. } => "NotAReceiver",
+                F::Opened { .. } => "Opened",
+                F::Authenticated { .. } => "Authenticated",
+                F::Commanded { .. } => "Commanded",
+                F::Dispatched { .. } => "Dispatched",
+                F::Metered { .. } => "Metered",
+                F::Billed { .. } => "Billed",
+                F::Refused { .. } => "Refused",
+            },
+            Kind::Sent { .. } => "Sent",
+            Kind::Delivered { .. } => "Delivered",
+            Kind::Dropped { .. } => "Dropped",
+            Kind::Duplicated { .. } => "Duplicated",
+            Kind::Delayed { .. } => "Delayed",
+            Kind::Corrupted { .. } => "Corrupted",
+            Kind::Persisted { .. } => "Persisted",
+            Kind::TimerSet { .. } => "TimerSet",
+            Kind::TimerFired { .. } => "TimerFired",
+            Kind::Crashed => "Crashed",
+            Kind::Paused => "Paused",
+            Kind::Resumed => "Resumed",
+            Kind::Behaves { .. } => "Behaves",
+            Kind::Intervened { .. } => "Intervened",
+            Kind::InvariantBroken { .. } => "InvariantBroken",
+            Kind::SafetyVoid => "SafetyVoid",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Effect {
+    pub id: EffectId,
+    /// Number of the event of the world's queue in which it happened, from 1.
+    pub step: u64,
+    /// Virtual time.
+    pub t: Micros,
+    /// `None`: the world itself.
+    pub actor: Option<ActorId>,
+    pub kind: Kind,
+    /// The effect that led to this step.
+    pub cause: Option<EffectId>,
+    /// The other premises of a fact that needs several, for a quorum the first q.
+    pub needs: Vec<EffectId>,
+    pub rule: Option<Rule>,
+}
+
+/// Steps per group of the digest chain.
+pub const GROUP_STEPS: u64 = 256;
+
+/// Append-only list of effects with its digest chain.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    effects: Vec<Effect>,
+    /// `groups[k]`: index of the first effect of group k and h_k, the chain value before it.
+    groups: Vec<(u32, Digest)>,
+    /// Encoded effects of the open group.
+    open: Vec<u8>,
+}
+
+/// An effect that does not continue the trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("effect {got} does not follow {expected}, or its step or time goes back")]
+pub struct OutOfOrder {
+    pub expected: u32,
+    pub got: u32,
+}
+
+fn link(previous: Digest, group: &[u8]) -> Digest {
+    let hash = Sha512::new().chain_update(b"voltcast/trace/1").chain_update(previous.0).chain_update(group).finalize();
+    let mut out = [0; 32];
+    out.copy_from_slice(&hash[..32]);
+    Digest(out)
+}
+
+fn encode(effect: &Effect, into: Vec<u8>) -> Vec<u8> {
+    // Encoding plain data into memory has no failure case; an empty group would still be caught by every digest test.
+    postcard::to_extend(effect, into).unwrap_or_default()
+}
+
+impl Trace {
+    pub fn new() -> Self {
+        Trace { effects: Vec::new(), groups: vec![(0, Digest::ZERO)], open: Vec::new() }
+    }
+
+    /// Appends the next effect. Ids are consecutive; steps and times never go back.
+    pub fn push(&mut self, effect: Effect) -> Result<(), OutOfOrder> {
+        let expected = self.effects.len() as u32;
+        let behind = self.effects.last().is_some_and(|last| effect.step < last.step || effect.t < last.t);
+        if effect.id.0 != expected || behind {
+            return Err(OutOfOrder { expected, got: effect.id.0 });
+        }
+        while effect.step / GROUP_STEPS >= self.groups.len() as u64 {
+            let h = link(self.groups[self.groups.len() - 1].1, &self.open);
+            self.groups.push((expected, h));
+            self.open.clear();
+        }
+        self.open = encode(&effect, core::mem::take(&mut self.open));
+        self.effects.push(effect);
+        Ok(())
+    }
+
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    pub fn get(&self, id: EffectId) -> Option<&Effect> {
+        self.effects.get(id.0 as usize)
+    }
+
+    pub fn len(&self) -> u32 {
+        self.effects.len() as u32
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// Chain values of the closed groups, h_1, h_2, …
+    pub fn groups(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.groups.iter().skip(1).map(|(_, h)| *h)
+    }
+
+    /// Digest after all effects so far.
+    pub fn digest(&self) -> Digest {
+        link(self.groups[self.groups.len() - 1].1, &self.open)
+    }
+
+    /// Digest after the first `count` effects; `count` beyond the end means all of them.
+    pub fn digest_at(&self, count: u32) -> Digest {
+        if count >= self.len() {
+            return self.digest();
+        }
+        let group = self.groups.partition_point(|(first, _)| *first < count).saturating_sub(1);
+        let (first, h) = self.groups[group];
+        let bytes = self.effects[first as usize..count as usize].iter().fold(Vec::new(), |acc, e| encode(e, acc));
+        link(h, &bytes)
+    }
+
+    /// Drops everything from effect `count` on (the world's own use when it re-executes from a keyframe).
+    pub fn truncate(&mut self, count: u32) {
+        if count >= self.len() {
+            return;
+        }
+        while self.groups.len() > 1 && self.groups[self.groups.len() - 1].0 >= count {
+            self.groups.pop();
+        }
+        self.effects.truncate(count as usize);
+        let first = self.groups[self.groups.len() - 1].0;
+        self.open = self.effects[first as usize..].iter().fold(Vec::new(), |acc, e| encode(e, acc));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(id: u32, step: u64) -> Effect {
+        Effect {
+            id: EffectId(id),
+            step,
+            t: Micros(step * 10),
+            actor: None,
+            kind: Kind::TimerFired { timer: "batch".into() },
+            cause: id.checked_sub(1).map(EffectId),
+            needs: vec![],
+            rule: None,
+        }
+    }
+
+    fn trace(count: u32) -> Trace {
+        let mut trace = Trace::new();
+        for id in 0..count {
+            trace.push(effect(id, u64::from(id) * 3)).unwrap();
+        }
+        trace
+    }
+
+    #[test]
+    fn digest_at_equals_the_digest_of_the_prefix() {
+        let whole = trace(700);
+        for count in [0, 1, 85, 86, 87, 170, 171, 172, 500, 699, 700] {
+            assert_eq!(whole.digest_at(count), trace(count).digest(), "{count}");
+        }
+    }
+
+    #[test]
+    fn truncated_trace_continues_to_the_same_digest() {
+        for count in [0, 1, 86, 172, 300, 599] {
+            let mut cut = trace(600);
+            cut.truncate(count);
+            assert_eq!(cut.digest(), trace(count).digest());
+            for id in count..600 {
+                cut.push(effect(id, u64::from(id) * 3)).unwrap();
+            }
+            assert_eq!(cut.digest(), trace(600).digest());
+        }
+    }
+
+    #[test]
+    fn every_field_moves_the_digest() {
+        let base = trace(10).digest();
+        let mut other = trace(9);
+        let mut last = effect(9, 27);
+        last.needs.push(EffectId(3));
+        other.push(last).unwrap();
+        assert_ne!(base, other.digest());
+    }
+
+    #[test]
+    fn gaps_and_steps_back_are_refused() {
+        let mut t = trace(5);
+        assert!(t.push(effect(6, 99)).is_err());
+        assert!(t.push(effect(5, 1)).is_err());
+        assert!(t.push(effect(5, 99)).is_ok());
+    }
+}
