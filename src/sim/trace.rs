@@ -2,7 +2,7 @@
 //!
 //! The world appends, the page mirrors; both compute the same digest chain. Nothing here decides anything.
 
-use crate::entities::actor::ActorId;
+use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, Rule};
 use crate::ledger::{Digest, Micros};
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,57 @@ pub struct Effect {
     pub rule: Option<Rule>,
 }
 
+impl Effect {
+    /// The phase of the paper this effect belongs to: 1 keys (§4.1), 2 signcrypt and route (§4.2), 3 verify and agree
+    /// (§4.3), 4 open, dispatch and bill (§4.4). `None` for what belongs to no phase by itself, like a packet on its way.
+    pub fn phase(&self) -> Option<u8> {
+        use FactKind as F;
+        let Kind::Fact(fact) = &self.kind else { return None };
+        match fact {
+            F::SetUp { .. }
+            | F::Registered { .. }
+            | F::PseudonymIssued { .. }
+            | F::GenesisMade { .. }
+            | F::ListSent { .. }
+            | F::KeyAccepted { .. }
+            | F::KeyRefused { .. } => Some(1),
+            F::PluggedIn { .. }
+            | F::Attached { .. }
+            | F::Uploaded { .. }
+            | F::Planned { .. }
+            | F::Signcrypted { .. }
+            | F::Routed { .. } => Some(2),
+            F::Verified { .. } => self.actor.filter(|a| a.role == Role::Css).map(|_| 3),
+            F::DataSetSent { .. }
+            | F::DataSetMerged { .. }
+            | F::PrePrepared { .. }
+            | F::Voted { .. }
+            | F::VoteCounted { .. }
+            | F::VoteRefused { .. }
+            | F::Prepared { .. }
+            | F::Committed { .. }
+            | F::Executed { .. }
+            | F::BlockAppended { .. }
+            | F::Sealed { .. }
+            | F::Published { .. }
+            | F::ViewChange { .. }
+            | F::NewView { .. }
+            | F::BodyFetched { .. } => Some(3),
+            F::KeyReleased { .. }
+            | F::Located { .. }
+            | F::NotAReceiver { .. }
+            | F::Opened { flow: 1, .. }
+            | F::Authenticated { .. }
+            | F::Commanded { .. }
+            | F::Dispatched { .. }
+            | F::Metered { .. }
+            | F::Billed { .. }
+            | F::Departed { .. } => Some(4),
+            F::Step { .. } | F::Opened { .. } | F::Held { .. } | F::Refused { .. } => None,
+        }
+    }
+}
+
 /// Steps per group of the digest chain.
 pub const GROUP_STEPS: u64 = 256;
 
@@ -336,6 +387,17 @@ impl Trace {
         link(h, &bytes)
     }
 
+    /// The largest number of effects, at most `count`, that ends with a complete step.
+    pub fn whole_steps(&self, count: u32) -> u32 {
+        let Some(next) = self.effects.get(count as usize) else { return self.len() };
+        self.effects[..count as usize].partition_point(|e| e.step < next.step) as u32
+    }
+
+    /// Number of effects up to and including virtual time `t`.
+    pub fn count_until(&self, t: Micros) -> u32 {
+        self.effects.partition_point(|e| e.t <= t) as u32
+    }
+
     /// Drops everything from effect `count` on (the world's own use when it re-executes from a keyframe).
     pub fn truncate(&mut self, count: u32) {
         if count >= self.len() {
@@ -394,6 +456,16 @@ mod tests {
             }
             assert_eq!(cut.digest(), trace(600).digest());
         }
+    }
+
+    #[test]
+    fn whole_steps_never_cut_a_step() {
+        let mut t = Trace::new();
+        for (id, step) in [0, 0, 1, 1, 1, 4].into_iter().enumerate() {
+            t.push(effect(id as u32, step)).unwrap();
+        }
+        let cuts: Vec<u32> = (0..=7).map(|count| t.whole_steps(count)).collect();
+        assert_eq!(cuts, [0, 0, 2, 2, 2, 5, 6, 6]);
     }
 
     #[test]
