@@ -172,10 +172,8 @@ impl Fold {
                 let ev = self.plugs.get(&actor).copied();
                 self.state.opened.push(Opening { cp: actor, ev, ok: error.is_none(), error: error.clone() });
             }
-            F::NotAReceiver { .. } if actor.role == Role::Cp => {
-                if !self.state.not_a_receiver.contains(&actor) {
-                    self.state.not_a_receiver.push(actor);
-                }
+            F::NotAReceiver { .. } if actor.role == Role::Cp && !self.state.not_a_receiver.contains(&actor) => {
+                self.state.not_a_receiver.push(actor);
             }
             F::Dispatched { limit_w, power_w, .. } => {
                 let power = self.power(actor);

@@ -1,0 +1,262 @@
+//! Live invariants of agreement (CONSENSUS.md §6), read from the trace as it grows.
+//!
+//! C is the set of gateways that never followed a Byzantine behaviour. Invariants marked G hold only while the number of
+//! faulty gateways is at most f; beyond that a violation is expected and reported once as `SafetyVoid`.
+//! Nothing here influences the run.
+
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::{FactKind, VoteKind};
+use crate::ledger::Digest;
+use crate::sim::trace::{Effect, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an effect broke.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// An invariant that must hold does not.
+    Broken { id: &'static str, text: String },
+    /// A G invariant fell with more than f faulty gateways: outside the theorem.
+    Void { id: &'static str, text: String },
+}
+
+/// Signed kind of a consensus statement, for SI-5.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Signed {
+    PrePrepare,
+    Vote(VoteKind),
+}
+
+/// SI-1, SI-2, SI-5, SI-7 and SI-11 over the effects of all gateways.
+#[derive(Clone, Debug)]
+pub struct Agreement {
+    n: u16,
+    f: u16,
+    faulty: BTreeSet<ActorId>,
+    /// Agreed digest per seq with the first gateway of C that executed it.
+    executed: BTreeMap<u64, (Digest, ActorId)>,
+    /// Header per height with the first gateway of C that appended it.
+    headers: BTreeMap<u64, (Digest, ActorId)>,
+    /// Digest prepared in C per (view, seq).
+    prepared: BTreeMap<(u64, u64), (Digest, ActorId)>,
+    signed: BTreeMap<(ActorId, Signed, u64, u64), Digest>,
+    level: BTreeMap<ActorId, u64>,
+    height: BTreeMap<ActorId, u64>,
+}
+
+impl Agreement {
+    pub fn new(n: u16, f: u16) -> Self {
+        Agreement {
+            n,
+            f,
+            faulty: BTreeSet::new(),
+            executed: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            level: BTreeMap::new(),
+            height: BTreeMap::new(),
+        }
+    }
+
+    /// Gateways that ever followed a behaviour other than pure omission.
+    pub fn faulty(&self) -> &BTreeSet<ActorId> {
+        &self.faulty
+    }
+
+    /// Looks at the next effect; most break nothing.
+    pub fn observe(&mut self, effect: &Effect) -> Option<Finding> {
+        let actor = effect.actor.filter(|a| a.role == Role::Css)?;
+        match &effect.kind {
+            Kind::Behaves { behaviour: Some(name) } if name != "silent" => {
+                self.faulty.insert(actor);
+                None
+            }
+            Kind::Fact(fact) if !self.faulty.contains(&actor) => self.fact(actor, fact),
+            _ => None,
+        }
+    }
+
+    fn fact(&mut self, who: ActorId, fact: &FactKind) -> Option<Finding> {
+        use FactKind as F;
+        match fact {
+            F::Executed { seq, digest, .. } => self.in_order(who, *seq).or_else(|| {
+                Self::same(&mut self.executed, *seq, *digest, who)
+                    .and_then(|other| self.gated("SI-1", format!("{who} executed another block {seq} than {other}")))
+            }),
+            F::BlockAppended { height, header, .. } => Self::same(&mut self.headers, *height, *header, who)
+                .and_then(|other| self.gated("SI-1", format!("{who} and {other} hold different headers at {height}"))),
+            F::Prepared { view, seq, digest } => {
+                Self::same(&mut self.prepared, (*view, *seq), *digest, who).and_then(|other| {
+                    self.gated(
+                        "SI-2",
+                        format!("{who} and {other} prepared different blocks at view {view}, slot {seq}"),
+                    )
+                })
+            }
+            F::PrePrepared { view, seq, digest, .. } if self.is_primary(who, *view) => {
+                self.signs(who, Signed::PrePrepare, *view, *seq, *digest)
+            }
+            F::Voted { vote, view, seq, digest } => self.signs(who, Signed::Vote(*vote), *view, *seq, *digest),
+            F::ViewChange { target, .. } => self.rises(who, *target, false),
+            F::NewView { view, .. } => self.rises(who, *view, true),
+            _ => None,
+        }
+    }
+
+    fn is_primary(&self, who: ActorId, view: u64) -> bool {
+        view % u64::from(self.n) == u64::from(who.index)
+    }
+
+    /// A G invariant fell: a violation within f, beyond it the end of the theorem.
+    fn gated(&self, id: &'static str, text: String) -> Option<Finding> {
+        let within = self.faulty.len() <= usize::from(self.f);
+        Some(if within { Finding::Broken { id, text } } else { Finding::Void { id, text } })
+    }
+
+    /// Records the first digest per key; another digest later names who had the first.
+    fn same<K: Ord>(
+        book: &mut BTreeMap<K, (Digest, ActorId)>,
+        key: K,
+        digest: Digest,
+        who: ActorId,
+    ) -> Option<ActorId> {
+        let (first, by) = *book.entry(key).or_insert((digest, who));
+        (first != digest).then_some(by)
+    }
+
+    /// SI-11: executed slots follow one another without gap or repetition.
+    fn in_order(&mut self, who: ActorId, seq: u64) -> Option<Finding> {
+        let before = self.height.insert(who, seq).unwrap_or(0);
+        let text = || format!("{who} executed slot {seq} after slot {before}");
+        (seq != before + 1).then(|| Finding::Broken { id: "SI-11", text: text() })
+    }
+
+    /// SI-5: one digest per gateway, kind, view and slot.
+    fn signs(&mut self, who: ActorId, kind: Signed, view: u64, seq: u64, digest: Digest) -> Option<Finding> {
+        let first = *self.signed.entry((who, kind, view, seq)).or_insert(digest);
+        let text = || format!("{who} signed two digests as {kind:?} of view {view}, slot {seq}");
+        (first != digest).then(|| Finding::Broken { id: "SI-5", text: text() })
+    }
+
+    /// SI-7: the level of a gateway only rises; it enters the view it changed to, or a later one.
+    fn rises(&mut self, who: ActorId, view: u64, entered: bool) -> Option<Finding> {
+        let before = self.level.insert(who, view);
+        let fell = before.is_some_and(|b| if entered { view < b } else { view <= b });
+        let text = || format!("{who} went from view {} to view {view}", before.unwrap_or(0));
+        fell.then(|| Finding::Broken { id: "SI-7", text: text() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Micros;
+    use crate::sim::trace::EffectId;
+
+    fn css(index: u16) -> ActorId {
+        ActorId::new(Role::Css, index)
+    }
+
+    fn see(rules: &mut Agreement, who: u16, kind: Kind) -> Option<Finding> {
+        let effect = Effect {
+            id: EffectId(0),
+            step: 0,
+            t: Micros(0),
+            actor: Some(css(who)),
+            kind,
+            cause: None,
+            needs: vec![],
+            rule: None,
+        };
+        rules.observe(&effect)
+    }
+
+    fn executed(seq: u64, tag: u8) -> Kind {
+        Kind::Fact(FactKind::Executed { seq, digest: Digest([tag; 32]), applied: 1, voids: 0 })
+    }
+
+    fn lies() -> Kind {
+        Kind::Behaves { behaviour: Some("equivocating_primary".into()) }
+    }
+
+    fn id(finding: Option<Finding>) -> Option<&'static str> {
+        finding.map(|f| match f {
+            Finding::Broken { id, .. } => id,
+            Finding::Void { .. } => "void",
+        })
+    }
+
+    #[test]
+    fn equal_chains_break_nothing() {
+        let mut rules = Agreement::new(4, 1);
+        for who in 0..4 {
+            for seq in 1..4 {
+                assert_eq!(see(&mut rules, who, executed(seq, seq as u8)), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fork_among_correct_gateways_breaks_si_1() {
+        let mut rules = Agreement::new(4, 1);
+        assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
+        assert_eq!(id(see(&mut rules, 1, executed(1, 2))), Some("SI-1"));
+    }
+
+    #[test]
+    fn what_a_faulty_gateway_does_is_not_judged() {
+        let mut rules = Agreement::new(4, 1);
+        assert_eq!(see(&mut rules, 0, lies()), None);
+        assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
+        assert_eq!(see(&mut rules, 1, executed(1, 2)), None);
+    }
+
+    #[test]
+    fn beyond_f_a_fork_is_void_and_not_a_bug() {
+        let mut rules = Agreement::new(4, 1);
+        see(&mut rules, 0, lies());
+        see(&mut rules, 1, lies());
+        assert_eq!(see(&mut rules, 2, executed(1, 1)), None);
+        assert_eq!(id(see(&mut rules, 3, executed(1, 2))), Some("void"));
+    }
+
+    #[test]
+    fn prepared_twice_breaks_si_2() {
+        let mut rules = Agreement::new(4, 1);
+        let prepared = |tag| Kind::Fact(FactKind::Prepared { view: 0, seq: 1, digest: Digest([tag; 32]) });
+        assert_eq!(see(&mut rules, 1, prepared(1)), None);
+        assert_eq!(see(&mut rules, 2, prepared(1)), None);
+        assert_eq!(id(see(&mut rules, 3, prepared(2))), Some("SI-2"));
+    }
+
+    #[test]
+    fn two_votes_for_one_slot_break_si_5() {
+        let mut rules = Agreement::new(4, 1);
+        let vote = |tag| {
+            let digest = Digest([tag; 32]);
+            Kind::Fact(FactKind::Voted { vote: VoteKind::Prepare, view: 0, seq: 1, digest })
+        };
+        assert_eq!(see(&mut rules, 1, vote(1)), None);
+        assert_eq!(see(&mut rules, 1, vote(1)), None);
+        assert_eq!(id(see(&mut rules, 1, vote(2))), Some("SI-5"));
+    }
+
+    #[test]
+    fn views_never_go_back_si_7() {
+        let mut rules = Agreement::new(4, 1);
+        let change = |target| Kind::Fact(FactKind::ViewChange { target, reason: String::new() });
+        let enter = |view| Kind::Fact(FactKind::NewView { view, carried: 0 });
+        assert_eq!(see(&mut rules, 1, change(1)), None);
+        assert_eq!(see(&mut rules, 1, enter(1)), None);
+        assert_eq!(see(&mut rules, 1, enter(3)), None);
+        assert_eq!(id(see(&mut rules, 1, change(2))), Some("SI-7"));
+    }
+
+    #[test]
+    fn a_gap_or_a_repetition_breaks_si_11() {
+        let mut rules = Agreement::new(4, 1);
+        assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
+        assert_eq!(id(see(&mut rules, 0, executed(1, 1))), Some("SI-11"));
+        assert_eq!(id(see(&mut rules, 0, executed(3, 3))), Some("SI-11"));
+    }
+}
