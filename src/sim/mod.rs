@@ -1,7 +1,13 @@
 //! Floor 5: the world around the actors: virtual clock, network, adversaries, interventions, trace, digest, invariants
 //! (CONSENSUS.md §4).
 
+pub mod adversary;
+pub mod intervention;
 pub mod invariants;
 pub mod link;
+pub mod network;
+mod quantiles;
 pub mod state;
+pub mod streams;
 pub mod trace;
+pub mod units;

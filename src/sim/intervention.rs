@@ -1,0 +1,284 @@
+//! What a person may do to a run, and how it is written (CONSENSUS.md §4.7, WORLD.md §12).
+//!
+//! One value has three forms: JSON (`{"at": "e1812", "do": {"crash": "css1"}}`, also in scenario files), a short text
+//! for links (`e1812~crash~css1`), and a sentence for the log. Nothing here touches a world.
+
+use crate::entities::actor::ActorId;
+use crate::ledger::Micros;
+use crate::sim::adversary::{BehaviourKind, Trigger};
+use crate::sim::network::LinkRule;
+use crate::sim::trace::EffectId;
+use crate::sim::units::Dur;
+use core::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// The moment of an intervention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum At {
+    /// After the step that made this effect.
+    Effect(EffectId),
+    /// After everything that happens up to and including this virtual time.
+    Time(Micros),
+}
+
+impl At {
+    pub fn parse(text: &str) -> Option<Self> {
+        effect(text).map(At::Effect).or_else(|| Dur::parse(text).map(|d| At::Time(d.micros())))
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Effect(id) => write!(f, "e{}", id.0),
+            At::Time(t) => Dur(t.0).fmt(f),
+        }
+    }
+}
+
+fn effect(text: &str) -> Option<EffectId> {
+    let digits = text.strip_prefix('e')?;
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok().map(EffectId)).flatten()
+}
+
+/// The `Sent` (or `Duplicated`) effect of a message that is still on its way, written `e1790`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flight(pub EffectId);
+
+impl Flight {
+    pub fn parse(text: &str) -> Option<Self> {
+        effect(text).map(Flight)
+    }
+}
+
+impl fmt::Display for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}", self.0.0)
+    }
+}
+
+macro_rules! as_text {
+    ($type:ty, $expected:literal) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(d)?;
+                <$type>::parse(&text).ok_or_else(|| de::Error::custom(concat!("expected ", $expected)))
+            }
+        }
+    };
+}
+as_text!(At, "an event such as \"e1812\" or a time such as \"1204ms\"");
+as_text!(Flight, "an event such as \"e1790\"");
+
+/// Makes an actor follow a Byzantine behaviour.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behave {
+    pub node: ActorId,
+    pub kind: BehaviourKind,
+    #[serde(default)]
+    pub when: Trigger,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delay {
+    pub event: Flight,
+    pub by_us: u64,
+}
+
+/// One bit of a message on its way; the byte is counted in the packet's body, after its kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flip {
+    pub event: Flight,
+    pub byte: u32,
+    pub bit: u8,
+}
+
+/// What is done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The actor stops and forgets everything but its durable store.
+    Crash(ActorId),
+    /// The actor stops taking input; what arrives waits.
+    Pause(ActorId),
+    Resume(ActorId),
+    Behave(Behave),
+    /// The actor is honest again (and still counts as faulty).
+    Calm(ActorId),
+    Drop(Flight),
+    /// The message arrives now.
+    Deliver(Flight),
+    Delay(Delay),
+    Duplicate(Flight),
+    Flip(Flip),
+    Link(LinkRule),
+}
+
+impl Action {
+    /// One sentence on what is wrong with the action itself, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Action::Behave(b) => b.when.check(),
+            Action::Link(rule) => rule.check(),
+            Action::Flip(f) if f.bit > 7 => Err("`bit` counts from 0 to 7".into()),
+            Action::Delay(d) if d.by_us > 100_000_000_000 => Err("a delay is at most 100,000 s".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Crash(a) => write!(f, "{} crashes", a.label()),
+            Action::Pause(a) => write!(f, "{} is paused", a.label()),
+            Action::Resume(a) => write!(f, "{} goes on", a.label()),
+            Action::Behave(b) => write!(f, "{} turns Byzantine: {}", b.node.label(), b.kind.title()),
+            Action::Calm(a) => write!(f, "{} is honest again", a.label()),
+            Action::Drop(e) => write!(f, "message {e} is dropped"),
+            Action::Deliver(e) => write!(f, "message {e} is delivered at once"),
+            Action::Delay(d) => write!(f, "message {} is delayed by {}", d.event, Dur(d.by_us)),
+            Action::Duplicate(e) => write!(f, "message {e} is doubled"),
+            Action::Flip(x) => write!(f, "bit {} of byte {} of message {} is flipped", x.bit, x.byte, x.event),
+            Action::Link(rule) => write!(f, "links {rule}"),
+        }
+    }
+}
+
+/// An action and its moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervention {
+    pub at: At,
+    #[serde(rename = "do")]
+    pub action: Action,
+}
+
+/// What is wrong with a written intervention.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("intervention `{text}`: {why}")]
+pub struct ParseError {
+    text: String,
+    why: String,
+}
+
+impl Intervention {
+    /// The form of links: `e1812~crash~css1`; conditions and link rules have no short form and are written as JSON.
+    pub fn to_text(&self) -> String {
+        let at = self.at;
+        match &self.action {
+            Action::Crash(a) => format!("{at}~crash~{a}"),
+            Action::Pause(a) => format!("{at}~pause~{a}"),
+            Action::Resume(a) => format!("{at}~resume~{a}"),
+            Action::Calm(a) => format!("{at}~calm~{a}"),
+            Action::Behave(b) if b.when == Trigger::Always => format!("{at}~behave~{}~{}", b.node, b.kind.name()),
+            Action::Drop(e) => format!("{at}~drop~{e}"),
+            Action::Deliver(e) => format!("{at}~deliver~{e}"),
+            Action::Duplicate(e) => format!("{at}~duplicate~{e}"),
+            Action::Delay(d) => format!("{at}~delay~{}~{}", d.event, Dur(d.by_us)),
+            Action::Flip(x) => format!("{at}~flip~{}~{}~{}", x.event, x.byte, x.bit),
+            Action::Behave(_) | Action::Link(_) => serde_json::to_string(self).unwrap_or_default(),
+        }
+    }
+
+    /// Reads the form of links, or JSON.
+    ///
+    /// # Errors
+    /// A sentence that names the intervention and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let parsed = if text.starts_with('{') {
+            serde_json::from_str(text).map_err(|e| e.to_string())
+        } else {
+            Self::parse_short(text)
+                .ok_or_else(|| "expected a moment, an action and its arguments, such as `e1812~crash~css1`".to_owned())
+        };
+        let checked = parsed.and_then(|i: Intervention| i.action.check().map(|()| i));
+        checked.map_err(|why| ParseError { text: text.chars().take(80).collect(), why })
+    }
+
+    fn parse_short(text: &str) -> Option<Self> {
+        let mut parts = text.split('~');
+        let at = At::parse(parts.next()?)?;
+        let verb = parts.next()?;
+        let args: Vec<&str> = parts.collect();
+        let action = match (verb, args.as_slice()) {
+            ("crash", [a]) => Action::Crash(ActorId::parse(a)?),
+            ("pause", [a]) => Action::Pause(ActorId::parse(a)?),
+            ("resume", [a]) => Action::Resume(ActorId::parse(a)?),
+            ("calm", [a]) => Action::Calm(ActorId::parse(a)?),
+            ("behave", [a, kind]) => {
+                let kind = BehaviourKind::parse(kind)?;
+                Action::Behave(Behave { node: ActorId::parse(a)?, kind, when: Trigger::Always })
+            }
+            ("drop", [e]) => Action::Drop(Flight::parse(e)?),
+            ("deliver", [e]) => Action::Deliver(Flight::parse(e)?),
+            ("duplicate", [e]) => Action::Duplicate(Flight::parse(e)?),
+            ("delay", [e, by]) => Action::Delay(Delay { event: Flight::parse(e)?, by_us: Dur::parse(by)?.0 }),
+            ("flip", [e, byte, bit]) => {
+                Action::Flip(Flip { event: Flight::parse(e)?, byte: byte.parse().ok()?, bit: bit.parse().ok()? })
+            }
+            _ => return None,
+        };
+        Some(Intervention { at, action })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_forms_round_trip() {
+        for text in [
+            "e1812~crash~css1",
+            "1.204s~pause~css2",
+            "0s~resume~kgc1",
+            "e5~behave~css1~equivocating_primary",
+            "e5~calm~css1",
+            "e9~drop~e7",
+            "e9~deliver~e7",
+            "e9~duplicate~e7",
+            "e9~delay~e7~20ms",
+            "e9~flip~e7~420~0",
+            r#"{"at":"e1","do":{"link":{"block":{"from":"css4","to":["css1","css2"],"packet":[],"until":"2s"}}}}"#,
+            r#"{"at":"e1","do":{"behave":{"node":"css1","kind":"silent","when":{"views":[0]}}}}"#,
+        ] {
+            let parsed = Intervention::parse(text).unwrap();
+            assert_eq!(parsed.to_text(), text);
+            let json = serde_json::to_string(&parsed).unwrap();
+            assert_eq!(Intervention::parse(&json).unwrap(), parsed);
+        }
+    }
+
+    #[test]
+    fn inject_of_the_page_is_understood() {
+        let json = r#"{ "at": "1204ms", "do": { "flip": { "event": "e1790", "byte": 3, "bit": 7 } } }"#;
+        let parsed = Intervention::parse(json).unwrap();
+        assert_eq!(parsed.at, At::Time(Micros(1_204_000)));
+        let json = r#"{ "at": "e3", "do": { "behave": { "node": "css1", "kind": "silent" } } }"#;
+        assert!(matches!(
+            Intervention::parse(json).unwrap().action,
+            Action::Behave(Behave { when: Trigger::Always, .. })
+        ));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_reason() {
+        for bad in
+            ["", "e1", "e1~crash", "e1~crash~css0", "x~crash~css1", "e1~flip~e2~0~8", "e1~behave~css1~nice", "{}"]
+        {
+            let error = Intervention::parse(bad).unwrap_err().to_string();
+            assert!(error.starts_with("intervention `"), "{error}");
+        }
+    }
+}
