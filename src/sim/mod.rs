@@ -7,6 +7,7 @@ pub mod invariants;
 pub mod link;
 pub mod network;
 mod quantiles;
+pub mod scenario;
 pub mod state;
 pub mod streams;
 pub mod trace;

@@ -53,12 +53,12 @@ impl fmt::Display for Dur {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = self.0;
         for (unit, scale) in [("h", 3_600_000_000), ("min", 60_000_000)] {
-            if us > 0 && us % scale == 0 {
+            if us > 0 && us.is_multiple_of(scale) {
                 return write!(f, "{}{unit}", us / scale);
             }
         }
         let (unit, scale) =
-            if us == 0 || us >= 1_000_000 && us % 1_000 == 0 { ("s", 1_000_000) } else { ("ms", 1_000) };
+            if us == 0 || us >= 1_000_000 && us.is_multiple_of(1_000) { ("s", 1_000_000) } else { ("ms", 1_000) };
         let rest = format!("{:0width$}", us % scale, width = scale.ilog10() as usize);
         match rest.trim_end_matches('0') {
             "" => write!(f, "{}{unit}", us / scale),

@@ -1,0 +1,250 @@
+//! Bounds of a scenario (WORLD.md §9): a file or a link is hostile input, and a run must end.
+
+use super::{Car, ENGINE, SCHEMA, Scenario};
+use crate::entities::actor::{ActorId, Role};
+use crate::sim::intervention::Action;
+use crate::sim::units::Dur;
+
+/// Longest run, and the largest accepted value of any other time.
+pub const MAX_END: Dur = Dur::secs(100_000);
+/// Most faults, behaviours and interventions.
+const MAX_EVENTS: usize = 256;
+
+/// What is wrong, and the keys that lead to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    pub path: Vec<String>,
+    pub sentence: String,
+}
+
+fn problem<T>(path: &str, sentence: String) -> Result<T, Problem> {
+    Err(Problem { path: path.split('.').map(str::to_owned).collect(), sentence })
+}
+
+fn within(path: &str, value: u64, min: u64, max: u64) -> Result<(), Problem> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let key = path.rsplit('.').next().unwrap_or(path);
+    problem(path, format!("`{key}` is {value}, but must be from {min} to {max}"))
+}
+
+fn dur(path: &str, value: Dur, min: Dur, max: Dur) -> Result<(), Problem> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let key = path.rsplit('.').next().unwrap_or(path);
+    problem(path, format!("`{key}` is {value}, but must be from {min} to {max}"))
+}
+
+fn text(path: &str, value: &str, max: usize) -> Result<(), Problem> {
+    let plain =
+        value.chars().all(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+    if plain && value.chars().count() <= max {
+        return Ok(());
+    }
+    problem(path, format!("`{path}` may have at most {max} characters and no control characters"))
+}
+
+/// Checks every bound; the first problem decides.
+pub fn check(s: &Scenario) -> Result<(), Problem> {
+    within("voltcast", s.voltcast.into(), SCHEMA.into(), SCHEMA.into())?;
+    if s.engine != ENGINE {
+        return problem("engine", format!("this is engine \"{ENGINE}\", the scenario asks for \"{}\"", s.engine));
+    }
+    text("name", &s.name, 80)?;
+    text("about", &s.about, 200)?;
+    dur("end", s.end, Dur::ms(1), MAX_END)?;
+    policy(s)?;
+    gateways(s)?;
+    entities(s)?;
+    station(s)?;
+    network(s)?;
+    for (index, car) in s.fleet.ev.iter().enumerate() {
+        fleet(s, index, car)?;
+    }
+    piles_are_free(s)?;
+    events(s)
+}
+
+fn policy(s: &Scenario) -> Result<(), Problem> {
+    within("policy.epoch_len", s.policy.epoch_len.into(), 60, 86_400)?;
+    within("policy.ttl_max", s.policy.ttl_max.into(), 1, 86_400)?;
+    within("policy.skew", s.policy.skew.into(), 0, 3_600)?;
+    within("policy.max_bytes", s.policy.max_bytes, 4_096, 1 << 26)?;
+    within("genesis_time", s.genesis_time, 0, 4_000_000_000)?;
+    if !s.genesis_time.is_multiple_of(u64::from(s.policy.epoch_len)) {
+        return problem("genesis_time", format!("`genesis_time` must be a multiple of {} s", s.policy.epoch_len));
+    }
+    Ok(())
+}
+
+fn gateways(s: &Scenario) -> Result<(), Problem> {
+    let g = &s.gateways;
+    within("gateways.n", g.n.into(), 4, 128)?;
+    within("gateways.pipeline", g.pipeline.into(), 1, 32)?;
+    within("gateways.batch_max", g.batch_max.into(), 0, 4_096)?;
+    within("gateways.batch_bytes", g.batch_bytes, 4_096, 1 << 26)?;
+    within("gateways.backoff_cap", g.backoff_cap.into(), 0, 20)?;
+    dur("gateways.t0", g.t0, Dur::ms(1), MAX_END)?;
+    dur("gateways.batch_delay", g.batch_delay, Dur(0), MAX_END)?;
+    dur("gateways.relay_after", g.relay_after, Dur(0), MAX_END)?;
+    dur("gateways.fetch_timeout", g.fetch_timeout, Dur::ms(1), MAX_END)?;
+    dur("gateways.drift", g.drift, Dur::secs(1), MAX_END)?;
+    if g.status_every != Dur(0) {
+        return problem(
+            "gateways.status_every",
+            "status gossip is not built yet: `status_every` must be \"0s\"".into(),
+        );
+    }
+    Ok(())
+}
+
+fn entities(s: &Scenario) -> Result<(), Problem> {
+    let e = &s.entities;
+    within("entities.kgc", e.kgc.into(), 1, 1)?;
+    within("entities.csc", e.csc.into(), 1, 4)?;
+    within("entities.cp", e.cp.into(), 1, 64)?;
+    within("entities.ev", e.ev.into(), 0, 256)?;
+    within("entities.ttl", e.ttl.into(), 1, s.policy.ttl_max.into())?;
+    within("entities.areas", e.areas.into(), 1, u64::from(s.gateways.n - 1).min(e.cp.into()))?;
+    within("entities.tickets.csc", e.tickets.csc.into(), 1, 256)?;
+    within("entities.tickets.css", e.tickets.css.into(), 1, 256)?;
+    within("entities.tickets.ev", e.tickets.ev.into(), 1, 256)?;
+    dur("entities.answer_delay", e.answer_delay, Dur(1), Dur::secs(60))
+}
+
+fn station(s: &Scenario) -> Result<(), Problem> {
+    let st = &s.station;
+    let watts = 10_000_000;
+    within("station.feeder_cap_w", st.feeder_cap_w.into(), 1, watts)?;
+    within("station.rating_w", st.rating_w.into(), 1, watts)?;
+    dur("station.meter_every", st.meter_every, Dur::secs(1), MAX_END)?;
+    if st.area_cap_w.len() != usize::from(s.entities.areas) {
+        let sentence =
+            format!("{} areas need {0} caps, but `area_cap_w` lists {}", s.entities.areas, st.area_cap_w.len());
+        return problem("station.area_cap_w", sentence);
+    }
+    for (index, cap) in st.area_cap_w.iter().enumerate() {
+        within(&format!("station.area_cap_w.{index}"), (*cap).into(), 1, watts)?;
+    }
+    let periods = &st.tariff.periods;
+    let ascending =
+        periods.first().is_some_and(|p| p.start == 0) && periods.windows(2).all(|w| w[0].start < w[1].start);
+    if periods.len() > 8 || !ascending {
+        return problem("station.tariff", "a tariff has 1 to 8 periods whose starts ascend from 0".into());
+    }
+    if st.tariff.currency.len() != 3 || !st.tariff.currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        return problem("station.tariff.currency", "`currency` is three capital letters, such as \"EUR\"".into());
+    }
+    for (path, factor) in [
+        ("cost.kgc", s.cost.kgc),
+        ("cost.csc", s.cost.csc),
+        ("cost.css", s.cost.css),
+        ("cost.cp", s.cost.cp),
+        ("cost.ev", s.cost.ev),
+    ] {
+        within(path, factor.into(), 0, 1_000)?;
+    }
+    Ok(())
+}
+
+fn network(s: &Scenario) -> Result<(), Problem> {
+    use crate::sim::network::Latency;
+    let max = Dur::secs(3_600);
+    match &s.network.latency {
+        Latency::Const(d) | Latency::Exponential(d) | Latency::LongTail(d) => {
+            dur("network.latency", *d, Dur(0), max)?;
+        }
+        Latency::Uniform(lo, hi) => {
+            dur("network.latency", *hi, *lo, max)?;
+        }
+        Latency::Table(table) if table.len() != 256 || table.windows(2).any(|w| w[0] > w[1]) => {
+            return problem("network.latency", "a latency table has 256 ascending quantiles in µs".into());
+        }
+        Latency::Table(_) => {}
+    }
+    dur("network.reorder_by", s.network.reorder_by, Dur(0), max)?;
+    dur("network.delta", s.network.delta, Dur(1), max)
+}
+
+fn fleet(s: &Scenario, index: usize, car: &Car) -> Result<(), Problem> {
+    let at = |key: &str| format!("fleet.ev.{index}.{key}");
+    within(&at("capacity_wh"), car.capacity_wh.into(), 100, 10_000_000)?;
+    within(&at("soc"), car.soc.into(), 0, 1_000_000)?;
+    within(&at("target"), car.target.into(), 0, 1_000_000)?;
+    within(&at("max_power_w"), car.max_power_w.into(), 100, 10_000_000)?;
+    dur(&at("arrive"), car.arrive, Dur(0), MAX_END)?;
+    dur(&at("depart"), car.depart, Dur(car.arrive.0 + 1), MAX_END)?;
+    if car.pile == 0 || car.pile > s.entities.cp {
+        let sentence = format!("there is no pile {}: piles are numbered from 1 to {}", car.pile, s.entities.cp);
+        return problem(&at("pile"), sentence);
+    }
+    if index >= usize::from(s.entities.ev) {
+        return problem(
+            "fleet.ev",
+            format!("the fleet lists {} cars, but `entities.ev` is {}", s.fleet.ev.len(), s.entities.ev),
+        );
+    }
+    Ok(())
+}
+
+/// Two cars cannot stand at one pile at once.
+fn piles_are_free(s: &Scenario) -> Result<(), Problem> {
+    for (index, car) in s.fleet.ev.iter().enumerate() {
+        let clash = s.fleet.ev[..index]
+            .iter()
+            .any(|other| other.pile == car.pile && other.arrive < car.depart && car.arrive < other.depart);
+        if clash {
+            let sentence = format!("another car stands at pile {} at that time", car.pile);
+            return problem(&format!("fleet.ev.{index}.pile"), sentence);
+        }
+    }
+    Ok(())
+}
+
+fn exists(s: &Scenario, actor: ActorId) -> bool {
+    let count = match actor.role {
+        Role::Kgc => s.entities.kgc,
+        Role::Csc => s.entities.csc,
+        Role::Css => s.gateways.n,
+        Role::Cp => s.entities.cp,
+        Role::Ev => s.entities.ev,
+        Role::Outsider => 0,
+    };
+    actor.index < count
+}
+
+/// One sentence on what is wrong with an action in this scenario, if anything.
+pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
+    action.check()?;
+    let actor = match action {
+        Action::Crash(a) | Action::Pause(a) | Action::Resume(a) | Action::Calm(a) => *a,
+        Action::Behave(b) if b.node.role != Role::Css => {
+            return Err(format!("`{}` is a behaviour of gateways, and {} is none", b.kind.name(), b.node));
+        }
+        Action::Behave(b) => b.node,
+        _ => return Ok(()),
+    };
+    if exists(s, actor) { Ok(()) } else { Err(format!("there is no {actor} in this scenario")) }
+}
+
+fn events(s: &Scenario) -> Result<(), Problem> {
+    if s.fault.len() + s.behaviour.len() + s.intervention.len() > MAX_EVENTS {
+        return problem(
+            "fault",
+            format!("a scenario may have at most {MAX_EVENTS} faults, behaviours and interventions"),
+        );
+    }
+    for (index, fault) in s.fault.iter().enumerate() {
+        dur(&format!("fault.{index}.at"), fault.at, Dur(0), MAX_END)?;
+        action(s, &fault.action.action()).or_else(|sentence| problem(&format!("fault.{index}.do"), sentence))?;
+    }
+    for (index, behave) in s.behaviour.iter().enumerate() {
+        action(s, &Action::Behave(behave.clone())).or_else(|why| problem(&format!("behaviour.{index}"), why))?;
+    }
+    for (index, intervention) in s.intervention.iter().enumerate() {
+        action(s, &intervention.action).or_else(|why| problem(&format!("intervention.{index}.do"), why))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,385 @@
+//! A scenario: everything that decides a run but the seed's randomness and a person's interventions (CONSENSUS.md §4.9,
+//! WORLD.md §9).
+//!
+//! TOML for people, JSON for programs, both by the types of this file; unknown keys are refused. Only [`load`] makes a
+//! scenario from text, and every scenario it returns is within bounds ([`check`]).
+
+mod check;
+mod load;
+mod presets;
+
+pub use load::ScenarioError;
+pub use presets::{PRESETS, Preset};
+
+use crate::entities::actor::{ActorId, Role};
+use crate::sim::intervention::{Action, Behave, Intervention};
+use crate::sim::network::{LinkRule, Network};
+use crate::sim::units::Dur;
+use serde::{Deserialize, Serialize};
+
+/// Version of the scenario's shape.
+pub const SCHEMA: u32 = 1;
+/// Determinism version: changed whenever any digest may change.
+pub const ENGINE: &str = "1";
+
+/// A whole scenario with every value written out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub voltcast: u32,
+    #[serde(default = "engine")]
+    pub engine: String,
+    pub name: String,
+    /// One sentence for lists.
+    #[serde(default)]
+    pub about: String,
+    #[serde(default)]
+    pub seed: u64,
+    /// Virtual time at which the run ends.
+    #[serde(default = "end")]
+    pub end: Dur,
+    /// Unix seconds at virtual time 0; a multiple of `policy.epoch_len`.
+    #[serde(default = "genesis_time")]
+    pub genesis_time: u64,
+    #[serde(default)]
+    pub bootstrap: Bootstrap,
+    #[serde(default)]
+    pub gateways: Gateways,
+    #[serde(default)]
+    pub policy: Policy,
+    #[serde(default)]
+    pub entities: Entities,
+    #[serde(default)]
+    pub station: Station,
+    #[serde(default)]
+    pub network: Network,
+    #[serde(default)]
+    pub cost: DeviceFactors,
+    #[serde(default)]
+    pub fleet: Fleet,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behaviour: Vec<Behave>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervention: Vec<Intervention>,
+}
+
+fn engine() -> String {
+    ENGINE.to_owned()
+}
+
+fn end() -> Dur {
+    Dur::minutes(55)
+}
+
+fn genesis_time() -> u64 {
+    1_767_592_800 // Monday 2026-01-05 06:00:00 UTC
+}
+
+/// How actors come to their keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bootstrap {
+    /// By requests and answers over the network.
+    #[default]
+    Live,
+}
+
+/// The gateways and their agreement; the meaning of each value stands in CONSENSUS.md §3.2.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateways {
+    pub n: u16,
+    /// First timeout of a request.
+    pub t0: Dur,
+    /// Status gossip; 0 is off.
+    pub status_every: Dur,
+    /// Slots in agreement at once.
+    pub pipeline: u16,
+    /// Most ciphertexts in a block; 0 stands for max(64, n).
+    pub batch_max: u32,
+    pub batch_bytes: u64,
+    pub batch_delay: Dur,
+    /// A pooled ciphertext is offered to all gateways after this time; 0 stands for t0/2.
+    pub relay_after: Dur,
+    pub backoff_cap: u8,
+    pub fetch_timeout: Dur,
+    /// Largest accepted difference between a block's time and the own clock.
+    pub drift: Dur,
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        Gateways {
+            n: 4,
+            t0: Dur::ms(600),
+            status_every: Dur(0),
+            pipeline: 4,
+            batch_max: 0,
+            batch_bytes: 1 << 20,
+            batch_delay: Dur::ms(20),
+            relay_after: Dur(0),
+            backoff_cap: 8,
+            fetch_timeout: Dur::ms(150),
+            drift: Dur::secs(5),
+        }
+    }
+}
+
+/// Consensus-critical times of the scheme, in seconds (CLMMSC.md §3.1).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    pub epoch_len: u32,
+    pub skew: u32,
+    pub ttl_max: u32,
+    /// Longest ciphertext in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy { epoch_len: 3600, skew: 30, ttl_max: 600, max_bytes: 1 << 26 }
+    }
+}
+
+/// Tickets per epoch that an actor of each sending role asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tickets {
+    pub csc: u16,
+    pub css: u16,
+    pub ev: u16,
+}
+
+impl Default for Tickets {
+    fn default() -> Self {
+        Tickets { csc: 8, css: 2, ev: 4 }
+    }
+}
+
+/// How many actors there are besides the gateways, and what they share.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Entities {
+    pub kgc: u16,
+    pub csc: u16,
+    pub cp: u16,
+    pub ev: u16,
+    /// Life of every ciphertext in seconds; one value per run, so it is no fingerprint.
+    pub ttl: u32,
+    /// Pile j (from 0) is in area ⌊j·areas/cp⌋; area a belongs to gateway (a+1) mod n.
+    pub areas: u16,
+    pub tickets: Tickets,
+    /// Fixed time between a request at the KGC and its answer.
+    pub answer_delay: Dur,
+}
+
+impl Default for Entities {
+    fn default() -> Self {
+        Entities {
+            kgc: 1,
+            csc: 1,
+            cp: 4,
+            ev: 4,
+            ttl: 120,
+            areas: 2,
+            tickets: Tickets::default(),
+            answer_delay: Dur::ms(5),
+        }
+    }
+}
+
+/// One price of the tariff from `start` seconds after the order's begin, per kWh in 1/1000 of the minor currency unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "(u32, u32, u32)", into = "(u32, u32, u32)")]
+pub struct TariffPeriod {
+    pub start: u32,
+    pub price: u32,
+    pub feed_in: u32,
+}
+
+impl From<(u32, u32, u32)> for TariffPeriod {
+    fn from((start, price, feed_in): (u32, u32, u32)) -> Self {
+        TariffPeriod { start, price, feed_in }
+    }
+}
+
+impl From<TariffPeriod> for (u32, u32, u32) {
+    fn from(p: TariffPeriod) -> Self {
+        (p.start, p.price, p.feed_in)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tariff {
+    pub id: u32,
+    /// Three capital letters.
+    pub currency: String,
+    pub periods: Vec<TariffPeriod>,
+}
+
+impl Default for Tariff {
+    fn default() -> Self {
+        Tariff {
+            id: 1,
+            currency: "EUR".into(),
+            periods: vec![TariffPeriod { start: 0, price: 31_500, feed_in: 8_000 }],
+        }
+    }
+}
+
+/// Limits and prices of the charging station; power in W.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Station {
+    pub feeder_cap_w: u32,
+    /// One cap per area.
+    pub area_cap_w: Vec<u32>,
+    /// Rating of every pile.
+    pub rating_w: u32,
+    pub tariff: Tariff,
+    /// Time between two meter readings of a car that charges.
+    pub meter_every: Dur,
+}
+
+impl Default for Station {
+    fn default() -> Self {
+        Station {
+            feeder_cap_w: 30_000,
+            area_cap_w: vec![15_000, 20_000],
+            rating_w: 22_000,
+            tariff: Tariff::default(),
+            meter_every: Dur::minutes(10),
+        }
+    }
+}
+
+/// How many times slower than a gateway a device computes: an assumption, shown wherever a virtual cost is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceFactors {
+    pub kgc: u32,
+    pub csc: u32,
+    pub css: u32,
+    pub cp: u32,
+    pub ev: u32,
+}
+
+impl Default for DeviceFactors {
+    fn default() -> Self {
+        DeviceFactors { kgc: 1, csc: 1, css: 1, cp: 5, ev: 10 }
+    }
+}
+
+impl DeviceFactors {
+    pub fn of(&self, role: Role) -> u32 {
+        match role {
+            Role::Kgc => self.kgc,
+            Role::Csc => self.csc,
+            Role::Css | Role::Outsider => self.css,
+            Role::Cp => self.cp,
+            Role::Ev => self.ev,
+        }
+    }
+}
+
+/// One car; state of charge in millionths of the capacity.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Car {
+    pub capacity_wh: u32,
+    pub soc: u32,
+    pub target: u32,
+    pub max_power_w: u32,
+    /// Virtual time at which it is plugged in, and unplugged.
+    pub arrive: Dur,
+    pub depart: Dur,
+    /// Number of the pile, from 1.
+    pub pile: u16,
+}
+
+/// The cars; car k of the list is `ev(k+1)`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    pub ev: Vec<Car>,
+}
+
+/// What a scenario may let happen by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultDo {
+    Crash(ActorId),
+    Pause(ActorId),
+    Resume(ActorId),
+    Block(crate::sim::network::RuleArgs),
+    Delay(crate::sim::network::RuleArgs),
+    Loss(crate::sim::network::RuleArgs),
+    Corrupt(crate::sim::network::RuleArgs),
+    Hold(crate::sim::network::RuleArgs),
+}
+
+impl FaultDo {
+    /// The same thing as an action.
+    pub fn action(&self) -> Action {
+        match self.clone() {
+            FaultDo::Crash(a) => Action::Crash(a),
+            FaultDo::Pause(a) => Action::Pause(a),
+            FaultDo::Resume(a) => Action::Resume(a),
+            FaultDo::Block(rule) => Action::Link(LinkRule::Block(rule)),
+            FaultDo::Delay(rule) => Action::Link(LinkRule::Delay(rule)),
+            FaultDo::Loss(rule) => Action::Link(LinkRule::Loss(rule)),
+            FaultDo::Corrupt(rule) => Action::Link(LinkRule::Corrupt(rule)),
+            FaultDo::Hold(rule) => Action::Link(LinkRule::Hold(rule)),
+        }
+    }
+}
+
+/// A fault at a moment of virtual time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    pub at: Dur,
+    #[serde(rename = "do")]
+    pub action: FaultDo,
+}
+
+impl Scenario {
+    /// Area of a pile (index from 0).
+    pub fn area_of(&self, pile: u16) -> u16 {
+        (u32::from(pile) * u32::from(self.entities.areas) / u32::from(self.entities.cp.max(1))) as u16
+    }
+
+    /// Index of the gateway that an area belongs to.
+    pub fn gateway_of(&self, area: u16) -> u16 {
+        (area + 1) % self.gateways.n.max(1)
+    }
+
+    /// All actors in the order of their node numbers: gateways first, so that replica i is node i.
+    pub fn actors(&self) -> Vec<ActorId> {
+        let e = &self.entities;
+        [(Role::Css, self.gateways.n), (Role::Kgc, e.kgc), (Role::Csc, e.csc), (Role::Cp, e.cp), (Role::Ev, e.ev)]
+            .into_iter()
+            .flat_map(|(role, count)| (0..count).map(move |index| ActorId::new(role, index)))
+            .collect()
+    }
+
+    /// The same scenario with another number of gateways; areas shrink to n − 1 if needed.
+    ///
+    /// # Errors
+    /// If the result is out of bounds.
+    pub fn with_n(mut self, n: u16) -> Result<Self, ScenarioError> {
+        self.gateways.n = n;
+        self.entities.areas = self.entities.areas.min(n.saturating_sub(1).max(1));
+        self.station.area_cap_w.truncate(usize::from(self.entities.areas));
+        self.checked()
+    }
+
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}

@@ -1,0 +1,18 @@
+//! The built-in scenarios (WORLD.md §9): files of `src/sim/presets/`, part of the program.
+
+/// A built-in scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Preset {
+    /// Name in links and on the command line.
+    pub id: &'static str,
+    pub toml: &'static str,
+}
+
+/// All of them, in the order in which they are listed.
+pub const PRESETS: [Preset; 5] = [
+    Preset { id: "day4", toml: include_str!("../presets/day4.toml") },
+    Preset { id: "one-liar", toml: include_str!("../presets/one-liar.toml") },
+    Preset { id: "dead-primary", toml: include_str!("../presets/dead-primary.toml") },
+    Preset { id: "bad-ciphertext", toml: include_str!("../presets/bad-ciphertext.toml") },
+    Preset { id: "thirty-one", toml: include_str!("../presets/thirty-one.toml") },
+];
