@@ -2,10 +2,12 @@
 //! (CONSENSUS.md §4).
 
 pub mod adversary;
+pub mod export;
 pub mod intervention;
 pub mod invariants;
 pub mod link;
 pub mod network;
+pub mod observer;
 mod quantiles;
 pub mod scenario;
 pub mod state;

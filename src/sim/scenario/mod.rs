@@ -33,7 +33,7 @@ pub struct Scenario {
     /// One sentence for lists.
     #[serde(default)]
     pub about: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "seed", serialize_with = "write_seed")]
     pub seed: u64,
     /// Virtual time at which the run ends.
     #[serde(default = "end")]
@@ -75,6 +75,36 @@ fn end() -> Dur {
 
 fn genesis_time() -> u64 {
     1_767_592_800 // Monday 2026-01-05 06:00:00 UTC
+}
+
+/// A number, or its decimal text: JSON readers lose digits of numbers above 2^53.
+fn seed<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    struct Seed;
+    impl serde::de::Visitor<'_> for Seed {
+        type Value = u64;
+
+        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            f.write_str("a whole number from 0 to 18446744073709551615")
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<u64, E> {
+            Ok(value)
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<u64, E> {
+            u64::try_from(value).map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(value), &self))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<u64, E> {
+            value.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(value), &self))
+        }
+    }
+    if d.is_human_readable() { d.deserialize_any(Seed) } else { u64::deserialize(d) }
+}
+
+/// TOML knows no integers above 2^63 − 1, so a larger seed is written as text.
+fn write_seed<S: serde::Serializer>(seed: &u64, s: S) -> Result<S::Ok, S::Error> {
+    if s.is_human_readable() && *seed > 1 << 53 { s.collect_str(seed) } else { s.serialize_u64(*seed) }
 }
 
 /// How actors come to their keys.
