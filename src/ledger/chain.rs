@@ -1,0 +1,217 @@
+//! The consortium chain as one node holds it: blocks by height, an index of ciphertexts, the state (CONSENSUS.md §3.12).
+//!
+//! It only grows, by [`Chain::append`], which applies an agreed slot. Certificates live above, keyed by height.
+
+use super::block::{Block, BlockHeader, VoidReason, voids_digest};
+use super::hash::c32;
+use super::proposal::{Proposal, leaves, null_digest, root_of_leaves, tx_node};
+use super::sigma::Sigma;
+use super::state::{Policy, State, Taken, apply};
+use super::types::{Digest, Secs, Seq};
+use crate::clmmsc::merkle;
+use core::ops::RangeInclusive;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What became of an ordered ciphertext.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    Applied,
+    Void(VoidReason),
+}
+
+/// Position of a ciphertext in the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub height: Seq,
+    pub index: u32,
+    pub fate: Fate,
+}
+
+/// Siblings from a ciphertext's leaf to the root of its block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MerklePath {
+    pub index: u32,
+    pub count: u32,
+    pub siblings: Vec<merkle::Hash>,
+}
+
+impl MerklePath {
+    /// Whether it leads from σ (by id and hash of its bytes) to `root`.
+    pub fn proves(&self, root: &Digest, id: &Digest, bytes_hash: &Digest) -> bool {
+        let leaf = Sigma::leaf_of_hash(id, bytes_hash);
+        merkle::verify_path(&root.0, &leaf.0, self.index, self.count, &self.siblings, &tx_node)
+    }
+}
+
+/// What is wrong at the first height that does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// No block is stored at this height.
+    Missing,
+    /// The header does not hash to the digest under which it was stored.
+    Header,
+    /// The header does not name its parent.
+    Parent,
+    /// The proposal does not hash to the digest in the header.
+    Proposal,
+    /// The ciphertexts do not lead to the root in the header.
+    Root,
+    /// The list of void ciphertexts is not the one in the header.
+    Voids,
+}
+
+/// Blocks from genesis to the head, with the state after the head.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    policy: Policy,
+    genesis: BlockHeader,
+    /// Block of height h at index h − 1, with the digest it had when it was appended.
+    blocks: Vec<(Digest, Arc<Block>)>,
+    genesis_digest: Digest,
+    index: BTreeMap<Digest, (Seq, u32)>,
+    state: State,
+}
+
+impl Chain {
+    pub fn new(policy: Policy, network_id: Digest, genesis_time: Secs) -> Self {
+        let genesis = BlockHeader::genesis(network_id, genesis_time);
+        let genesis_digest = genesis.digest();
+        Chain { policy, genesis, blocks: Vec::new(), genesis_digest, index: BTreeMap::new(), state: State::default() }
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Height of the last block; 0 for genesis.
+    pub fn height(&self) -> Seq {
+        Seq(self.blocks.len() as u64)
+    }
+
+    /// Header of the last block.
+    pub fn head(&self) -> &BlockHeader {
+        self.blocks.last().map_or(&self.genesis, |(_, b)| &b.header)
+    }
+
+    /// Digest of the last block.
+    pub fn head_digest(&self) -> Digest {
+        self.blocks.last().map_or(self.genesis_digest, |(d, _)| *d)
+    }
+
+    pub fn header(&self, height: Seq) -> Option<&BlockHeader> {
+        if height == Seq(0) { Some(&self.genesis) } else { self.block(height).map(|b| &b.header) }
+    }
+
+    /// `None` above the head and for genesis, which has only a header.
+    pub fn block(&self, height: Seq) -> Option<&Arc<Block>> {
+        self.entry(height).map(|(_, b)| b)
+    }
+
+    /// Digest of the block at `height`, as it was when appended.
+    pub fn digest(&self, height: Seq) -> Option<Digest> {
+        if height == Seq(0) { Some(self.genesis_digest) } else { self.entry(height).map(|(d, _)| *d) }
+    }
+
+    fn entry(&self, height: Seq) -> Option<&(Digest, Arc<Block>)> {
+        self.blocks.get(usize::try_from(height.0.checked_sub(1)?).ok()?)
+    }
+
+    /// Blocks of the given heights, as far as they exist.
+    pub fn range(&self, heights: RangeInclusive<u64>) -> impl Iterator<Item = &Arc<Block>> {
+        heights.map_while(|h| self.block(Seq(h)))
+    }
+
+    /// Applies the next agreed slot (`None`: the null slot) and links its block.
+    pub fn append(&mut self, proposal: Option<&Arc<Proposal>>) -> Arc<Block> {
+        let parent = self.blocks.last().map_or(&self.genesis, |(_, b)| &b.header);
+        let block = Arc::new(apply(&self.policy, &mut self.state, parent, proposal));
+        for (index, sigma) in (0u32..).zip(proposal.iter().flat_map(|p| &p.txs)) {
+            let place = (block.header.height, index);
+            let void = block.voids.iter().any(|(i, _)| *i == index);
+            if void {
+                self.index.entry(sigma.id).or_insert(place);
+            } else {
+                self.index.insert(sigma.id, place);
+            }
+        }
+        self.blocks.push((block.header.digest(), block.clone()));
+        block
+    }
+
+    /// Where σ stands: where it was applied, else where it was first ordered and void.
+    pub fn find(&self, sigma: &Digest) -> Option<Found> {
+        let (height, index) = *self.index.get(sigma)?;
+        let void = self.block(height)?.voids.iter().find(|(i, _)| *i == index);
+        Some(Found { height, index, fate: void.map_or(Fate::Applied, |(_, why)| Fate::Void(*why)) })
+    }
+
+    /// Who took a live nullifier.
+    pub fn by_nullifier(&self, nullifier: &Digest) -> Option<&Taken> {
+        self.state.taken(nullifier)
+    }
+
+    /// Merkle path of a stored σ within its block.
+    pub fn path(&self, sigma: &Digest) -> Option<MerklePath> {
+        let (height, index) = *self.index.get(sigma)?;
+        let proposal = self.block(height)?.proposal.as_ref()?;
+        let siblings = merkle::path(&leaves(&proposal.txs), usize::try_from(index).ok()?, &tx_node)?;
+        Some(MerklePath { index, count: proposal.header.count, siblings })
+    }
+
+    /// Recomputes every hash of the given heights from the stored bytes.
+    ///
+    /// # Errors
+    /// The first height that does not hold, and what is wrong there.
+    pub fn verify(&self, heights: RangeInclusive<u64>) -> Result<(), (Seq, Fault)> {
+        for h in heights.map(Seq) {
+            self.verify_one(h).map_err(|fault| (h, fault))?;
+        }
+        Ok(())
+    }
+
+    fn verify_one(&self, height: Seq) -> Result<(), Fault> {
+        if height == Seq(0) {
+            return if self.genesis.digest() == self.genesis_digest { Ok(()) } else { Err(Fault::Header) };
+        }
+        let (stored, block) = self.entry(height).ok_or(Fault::Missing)?;
+        let header = &block.header;
+        let parent = self.digest(Seq(height.0 - 1)).ok_or(Fault::Missing)?;
+        let proposal = block.proposal.as_ref().map_or_else(null_digest, |p| p.digest());
+        let leaves: Vec<merkle::Hash> = block
+            .proposal
+            .iter()
+            .flat_map(|p| &p.txs)
+            .map(|sigma| Sigma::leaf_of(&sigma.id, sigma.bytes()).0)
+            .collect();
+        if header.digest() != *stored || header.height != height {
+            Err(Fault::Header)
+        } else if header.parent != parent {
+            Err(Fault::Parent)
+        } else if header.proposal != proposal {
+            Err(Fault::Proposal)
+        } else if header.tx_root != root_of_leaves(&leaves) {
+            Err(Fault::Root)
+        } else if header.voids != voids_digest(&block.voids) {
+            Err(Fault::Voids)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Changes a stored block behind the chain's back, as a corrupt disk would.
+    #[cfg(test)]
+    pub(super) fn change_block(&mut self, height: Seq, change: &dyn Fn(&mut Block)) {
+        change(Arc::make_mut(&mut self.blocks[height.0 as usize - 1].1));
+    }
+
+    /// C32("state"; height, block digest, nullacc) at the head.
+    pub fn state_digest(&self) -> Digest {
+        let height = self.height().0.to_le_bytes();
+        c32("state", &[&height, &self.head_digest().0, &self.state.nullacc().0])
+    }
+}

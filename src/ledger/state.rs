@@ -1,0 +1,112 @@
+//! The replicated state and the one function that changes it (CONSENSUS.md §2.4).
+//!
+//! `apply` is total and deterministic: every replica that applies the same proposals in the same order gets the same
+//! headers. It must never read a clock or anything that was not agreed on.
+
+use super::block::{Block, BlockHeader, VoidReason, Voids, voids_digest};
+use super::hash::c32;
+use super::proposal::{Proposal, VERSION, null_digest, root_of_leaves};
+use super::sigma::Sigma;
+use super::types::{Digest, Secs, Seq};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The agreed numbers that validity and pruning depend on; all inside `network_id`. Times in seconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    pub batch_max: u64,
+    pub batch_bytes: u64,
+    pub epoch_secs: u64,
+    pub skew: u64,
+    pub ttl_max: u64,
+    pub max_lag: u64,
+}
+
+/// Who took a nullifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    pub sigma: Digest,
+    pub height: Seq,
+    pub epoch: u32,
+}
+
+/// Nullifiers of the epochs that can still matter.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    /// Running hash per live epoch, over its nullifiers in order.
+    acc: BTreeMap<u32, Digest>,
+    taken: BTreeMap<Digest, Taken>,
+}
+
+impl State {
+    /// The σ that took a live nullifier.
+    pub fn taken(&self, nullifier: &Digest) -> Option<&Taken> {
+        self.taken.get(nullifier)
+    }
+
+    /// Number of live nullifiers.
+    pub fn live(&self) -> u64 {
+        self.taken.len() as u64
+    }
+
+    fn take(&mut self, sigma: &Sigma, height: Seq) {
+        let acc = self.acc.entry(sigma.epoch).or_insert(Digest::ZERO);
+        *acc = c32("nullacc", &[&acc.0, &sigma.nullifier.0]);
+        self.taken.insert(sigma.nullifier, Taken { sigma: sigma.id, height, epoch: sigma.epoch });
+    }
+
+    /// Drops every epoch none of whose ciphertexts could pass verification any more.
+    fn prune(&mut self, policy: &Policy, time: Secs) {
+        let over = |epoch: u32| {
+            let end = (u64::from(epoch) + 1).saturating_mul(policy.epoch_secs);
+            end.saturating_add(policy.skew).saturating_add(policy.ttl_max).saturating_add(policy.max_lag) < time.0
+        };
+        if self.acc.keys().any(|e| over(*e)) {
+            self.acc.retain(|epoch, _| !over(*epoch));
+            self.taken.retain(|_, t| !over(t.epoch));
+        }
+    }
+
+    /// C32("nullacc"; for each live epoch ascending: epoch, running hash).
+    pub fn nullacc(&self) -> Digest {
+        let parts: Vec<([u8; 4], [u8; 32])> = self.acc.iter().map(|(e, acc)| (e.to_le_bytes(), acc.0)).collect();
+        let flat: Vec<&[u8]> = parts.iter().flat_map(|(e, acc)| [e.as_slice(), acc.as_slice()]).collect();
+        c32("nullacc", &flat)
+    }
+}
+
+/// Executes slot `parent.height + 1` over `parent`; `None` is the null slot.
+pub fn apply(policy: &Policy, state: &mut State, parent: &BlockHeader, proposal: Option<&Arc<Proposal>>) -> Block {
+    let height = Seq(parent.height.0.saturating_add(1));
+    let time = proposal.map_or(parent.time, |p| parent.time.max(p.header.time));
+    let mut voids = Voids::new();
+    let mut applied = 0;
+    if let Some(p) = proposal {
+        let stale = p.header.time.0.saturating_add(policy.max_lag) < time.0;
+        for (index, sigma) in (0u32..).zip(&p.txs) {
+            if stale {
+                voids.push((index, VoidReason::Stale));
+            } else if state.taken(&sigma.nullifier).is_some() {
+                voids.push((index, VoidReason::Duplicate));
+            } else {
+                state.take(sigma, height);
+                applied += 1;
+            }
+        }
+    }
+    state.prune(policy, time);
+    let header = BlockHeader {
+        version: VERSION,
+        network_id: parent.network_id,
+        height,
+        time,
+        parent: parent.digest(),
+        proposal: proposal.map_or_else(null_digest, |p| p.digest()),
+        tx_root: proposal.map_or_else(|| root_of_leaves(&[]), |p| p.header.tx_root),
+        count: proposal.map_or(0, |p| p.header.count),
+        applied,
+        voids: voids_digest(&voids),
+        nullacc: state.nullacc(),
+    };
+    Block { header, proposal: proposal.cloned(), voids }
+}
