@@ -1,0 +1,212 @@
+//! Bytes of messages and certificates (CONSENSUS.md §2.2): strict both ways, rule ENV-1.
+
+use super::certificate::{CommitCertificate, Prepared, Signatures, StableProof};
+use super::message::{
+    DataSet, Fetch, Fixed, Kind, Message, NewView, Publish, STATEMENT_TAG, Signed, Statement, ViewChange,
+};
+use super::types::{ReplicaId, Sig, View};
+use crate::ledger::codec::{Decoded, Malformed, ParseSigma, Reader, Writer};
+use crate::ledger::{Block, Proposal};
+use std::sync::Arc;
+
+fn write_signatures(w: &mut Writer, sigs: &Signatures) {
+    w.list(sigs, |w, (who, sig)| {
+        w.u16(who.0).raw(&sig.0);
+    });
+}
+
+/// Sorted and free of repetitions, as certificates must be.
+fn read_signatures(r: &mut Reader<'_>) -> Decoded<Signatures> {
+    let sigs = r.list(66, |r| Ok((ReplicaId(r.u16()?), Sig(r.array()?))))?;
+    if sigs.is_sorted_by(|a, b| a.0 < b.0) { Ok(sigs) } else { Err(Malformed) }
+}
+
+impl Prepared {
+    pub fn write(&self, w: &mut Writer) {
+        w.u64(self.view.0).u64(self.seq.0).digest(&self.digest).digest(&self.just).raw(&self.pp_sig.0);
+        write_signatures(w, &self.prepares);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(Prepared {
+            view: View(r.u64()?),
+            seq: r.seq()?,
+            digest: r.digest()?,
+            just: r.digest()?,
+            pp_sig: Sig(r.array()?),
+            prepares: read_signatures(r)?,
+        })
+    }
+}
+
+impl CommitCertificate {
+    pub fn write(&self, w: &mut Writer) {
+        w.u64(self.view.0).u64(self.seq.0).digest(&self.digest).digest(&self.just);
+        write_signatures(w, &self.commits);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(CommitCertificate {
+            view: View(r.u64()?),
+            seq: r.seq()?,
+            digest: r.digest()?,
+            just: r.digest()?,
+            commits: read_signatures(r)?,
+        })
+    }
+}
+
+impl StableProof {
+    pub fn write(&self, w: &mut Writer) {
+        w.u64(self.seq.0).digest(&self.state_digest);
+        write_signatures(w, &self.sigs);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(StableProof { seq: r.seq()?, state_digest: r.digest()?, sigs: read_signatures(r)? })
+    }
+}
+
+impl Signed {
+    fn write(&self, w: &mut Writer) {
+        w.raw(&self.statement.bytes()).raw(&self.sig.0);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        if r.raw(STATEMENT_TAG.len())? != STATEMENT_TAG {
+            return Err(Malformed);
+        }
+        let statement = Statement {
+            network_id: r.digest()?,
+            kind: Kind::from_code(r.u8()?).ok_or(Malformed)?,
+            sender: ReplicaId(r.u16()?),
+            view: View(r.u64()?),
+            seq: r.seq()?,
+            digest: r.digest()?,
+            just: r.digest()?,
+        };
+        Ok(Signed { statement, sig: Sig(r.array()?) })
+    }
+}
+
+impl ViewChange {
+    pub fn write(&self, w: &mut Writer) {
+        self.signed.write(w);
+        self.stable.write(w);
+        w.list(&self.p, |w, cert| cert.write(w));
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(ViewChange {
+            signed: Signed::read(r)?,
+            stable: StableProof::read(r)?,
+            p: r.list(148, |r| Ok(Arc::new(Prepared::read(r)?)))?,
+        })
+    }
+}
+
+impl NewView {
+    fn write(&self, w: &mut Writer) {
+        self.signed.write(w);
+        w.list(&self.v_set, |w, vc| vc.write(w));
+        w.list(&self.o, |w, fixed| {
+            w.u64(fixed.seq.0).digest(&fixed.digest).raw(&fixed.pp_sig.0);
+        });
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(NewView {
+            signed: Signed::read(r)?,
+            v_set: r.list(195, |r| Ok(Arc::new(ViewChange::read(r)?)))?,
+            o: r.list(104, |r| Ok(Fixed { seq: r.seq()?, digest: r.digest()?, pp_sig: Sig(r.array()?) }))?,
+        })
+    }
+}
+
+impl Message {
+    /// Canonical bytes: a tag, then the fields.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        if let Some((kind, _)) = self.signed() {
+            w.u8(kind.code());
+        }
+        match self {
+            Message::Ciphertext(sigma) => {
+                w.u8(tag::CIPHERTEXT).sigma(sigma);
+            }
+            Message::DataSet(m) => {
+                m.signed.write(&mut w);
+                w.list(&m.items, |w, sigma| {
+                    w.sigma(sigma);
+                });
+            }
+            Message::PrePrepare(signed, proposal) => {
+                signed.write(&mut w);
+                proposal.write(&mut w);
+            }
+            Message::Prepare(s) | Message::Commit(s) | Message::Seal(s) => s.write(&mut w),
+            Message::ViewChange(m) => m.write(&mut w),
+            Message::NewView(m) => m.write(&mut w),
+            Message::Fetch(m) => {
+                m.signed.write(&mut w);
+                w.digest(&m.want).u64(m.seq.0);
+            }
+            Message::Body(proposal) => {
+                w.u8(tag::BODY);
+                proposal.write(&mut w);
+            }
+            Message::Publish(m) => {
+                w.u8(tag::PUBLISH);
+                m.block.write(&mut w);
+                m.cert.write(&mut w);
+            }
+        }
+        w.0
+    }
+
+    /// Inverse of [`Message::encode`]; ciphertexts are parsed by the scheme.
+    ///
+    /// # Errors
+    /// Anything that `encode` would not have written.
+    pub fn decode(bytes: &[u8], parser: &dyn ParseSigma) -> Decoded<Message> {
+        let mut r = Reader::new(bytes);
+        let message = Message::read(&mut r, parser)?;
+        r.end()?;
+        match message.signed() {
+            Some((kind, signed)) if kind != signed.statement.kind => Err(Malformed),
+            _ => Ok(message),
+        }
+    }
+
+    fn read(r: &mut Reader<'_>, parser: &dyn ParseSigma) -> Decoded<Message> {
+        let first = r.u8()?;
+        Ok(match first {
+            tag::CIPHERTEXT => Message::Ciphertext(r.sigma(parser)?),
+            tag::BODY => Message::Body(Arc::new(Proposal::read(r, parser)?)),
+            tag::PUBLISH => {
+                let block = Arc::new(Block::read(r, parser)?);
+                Message::Publish(Publish { block, cert: Arc::new(CommitCertificate::read(r)?) })
+            }
+            _ => match Kind::from_code(first).ok_or(Malformed)? {
+                Kind::PrePrepare => Message::PrePrepare(Signed::read(r)?, Arc::new(Proposal::read(r, parser)?)),
+                Kind::Prepare => Message::Prepare(Signed::read(r)?),
+                Kind::Commit => Message::Commit(Signed::read(r)?),
+                Kind::Seal => Message::Seal(Signed::read(r)?),
+                Kind::ViewChange => Message::ViewChange(Arc::new(ViewChange::read(r)?)),
+                Kind::NewView => Message::NewView(Arc::new(NewView::read(r)?)),
+                Kind::DataSet => {
+                    let signed = Signed::read(r)?;
+                    Message::DataSet(DataSet { signed, items: r.list(4, |r| r.sigma(parser))? })
+                }
+                Kind::Fetch => Message::Fetch(Fetch { signed: Signed::read(r)?, want: r.digest()?, seq: r.seq()? }),
+            },
+        })
+    }
+}
+
+/// First bytes of unsigned messages; signed ones start with their kind.
+mod tag {
+    pub const CIPHERTEXT: u8 = 0x80;
+    pub const BODY: u8 = 0x81;
+    pub const PUBLISH: u8 = 0x82;
+}

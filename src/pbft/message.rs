@@ -1,0 +1,260 @@
+//! Messages and the one kind of statement a replica signs (CONSENSUS.md §2.3, §2.6).
+//!
+//! Kind, sender, view, seq and digest are all under the signature, so nothing can be replayed across phases, views,
+//! slots, networks or senders. Encoding is in `codec.rs`. CHECKPOINT (4) and STATUS (8) keep their numbers free.
+
+use super::certificate::{CommitCertificate, Prepared, StableProof};
+use super::types::{Just, ReplicaId, Sig, View};
+use crate::ledger::codec::Writer;
+use crate::ledger::hash::c32;
+use crate::ledger::{Block, Digest, Proposal, Seq, Sigma};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// First bytes of every statement.
+pub const STATEMENT_TAG: &[u8; 16] = b"voltcast/pbft/1\0";
+
+/// What a statement says; the number is its byte.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Kind {
+    PrePrepare = 1,
+    Prepare = 2,
+    Commit = 3,
+    ViewChange = 5,
+    NewView = 6,
+    DataSet = 7,
+    Fetch = 9,
+    Seal = 10,
+}
+
+impl Kind {
+    /// All kinds in the order of their numbers.
+    pub const ALL: [Kind; 8] = [
+        Kind::PrePrepare,
+        Kind::Prepare,
+        Kind::Commit,
+        Kind::ViewChange,
+        Kind::NewView,
+        Kind::DataSet,
+        Kind::Fetch,
+        Kind::Seal,
+    ];
+
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_code(code: u8) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|k| k.code() == code)
+    }
+
+    /// Kinds 1 to 3, the votes on a slot.
+    pub fn is_vote(self) -> bool {
+        matches!(self, Kind::PrePrepare | Kind::Prepare | Kind::Commit)
+    }
+}
+
+/// The 131 bytes under a signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Statement {
+    pub network_id: Digest,
+    pub kind: Kind,
+    pub sender: ReplicaId,
+    pub view: View,
+    pub seq: Seq,
+    pub digest: Digest,
+    pub just: Just,
+}
+
+impl Statement {
+    pub const LEN: usize = 131;
+
+    /// The vote body of CLMMSC.md §10.
+    pub fn bytes(&self) -> [u8; Self::LEN] {
+        let mut out = [0; Self::LEN];
+        out[..16].copy_from_slice(STATEMENT_TAG);
+        out[16..48].copy_from_slice(&self.network_id.0);
+        out[48] = self.kind.code();
+        out[49..51].copy_from_slice(&self.sender.0.to_le_bytes());
+        out[51..59].copy_from_slice(&self.view.0.to_le_bytes());
+        out[59..67].copy_from_slice(&self.seq.0.to_le_bytes());
+        out[67..99].copy_from_slice(&self.digest.0);
+        out[99..].copy_from_slice(&self.just.0);
+        out
+    }
+}
+
+/// A statement with its signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Signed {
+    pub statement: Statement,
+    pub sig: Sig,
+}
+
+/// VIEW-CHANGE: what a replica had prepared when it left its view. The statement's seq is the seq of `stable`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ViewChange {
+    pub signed: Signed,
+    pub stable: StableProof,
+    /// Ascending by seq.
+    pub p: Vec<Arc<Prepared>>,
+}
+
+impl ViewChange {
+    pub fn sender(&self) -> ReplicaId {
+        self.signed.statement.sender
+    }
+
+    pub fn target(&self) -> View {
+        self.signed.statement.view
+    }
+
+    /// C32("vc"; content).
+    pub fn content_digest(stable: &StableProof, p: &[Arc<Prepared>]) -> Digest {
+        let mut w = Writer::new();
+        stable.write(&mut w);
+        w.list(p, |w, cert| cert.write(w));
+        c32("vc", &[&w.0])
+    }
+}
+
+/// One slot fixed by a NEW-VIEW, with the new primary's pre-prepare signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fixed {
+    pub seq: Seq,
+    pub digest: Digest,
+    pub pp_sig: Sig,
+}
+
+/// NEW-VIEW: a quorum of VIEW-CHANGEs and what follows from them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewView {
+    pub signed: Signed,
+    /// Ascending by sender.
+    pub v_set: Vec<Arc<ViewChange>>,
+    pub o: Vec<Fixed>,
+}
+
+impl NewView {
+    pub fn view(&self) -> View {
+        self.signed.statement.view
+    }
+
+    /// The justification of every vote in the view it opens.
+    pub fn just(&self) -> Just {
+        self.signed.statement.digest
+    }
+
+    /// C32("nv"; view, v_set, (seq, digest) pairs); without the pp_sigs, so `just` is known before they are made.
+    pub fn content_digest<'a>(
+        view: View,
+        v_set: &[Arc<ViewChange>],
+        slots: impl ExactSizeIterator<Item = (Seq, &'a Digest)>,
+    ) -> Digest {
+        let mut w = Writer::new();
+        w.u64(view.0);
+        w.list(v_set, |w, vc| vc.write(w));
+        w.u32(slots.len() as u32);
+        for (seq, digest) in slots {
+            w.u64(seq.0).digest(digest);
+        }
+        c32("nv", &[&w.0])
+    }
+}
+
+/// DATASET: a gateway's collected ciphertexts; view is its current one, seq its set number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataSet {
+    pub signed: Signed,
+    pub items: Vec<Arc<Sigma>>,
+}
+
+impl DataSet {
+    /// C32("dataset"; ids).
+    pub fn content_digest(items: &[Arc<Sigma>]) -> Digest {
+        let ids: Vec<&[u8]> = items.iter().map(|s| s.id.0.as_slice()).collect();
+        c32("dataset", &ids)
+    }
+}
+
+/// FETCH of a body by digest; the statement's seq is the request number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fetch {
+    pub signed: Signed,
+    pub want: Digest,
+    /// Slot it belongs to.
+    pub seq: Seq,
+}
+
+impl Fetch {
+    /// C32("fetch"; want, seq).
+    pub fn content_digest(want: &Digest, seq: Seq) -> Digest {
+        c32("fetch", &[&want.0, &seq.0.to_le_bytes()])
+    }
+}
+
+/// PUBLISH: an executed block with the certificate of its proposal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Publish {
+    pub block: Arc<Block>,
+    pub cert: Arc<CommitCertificate>,
+}
+
+/// Everything gateways and followers exchange about agreement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    Ciphertext(Arc<Sigma>),
+    DataSet(DataSet),
+    PrePrepare(Signed, Arc<Proposal>),
+    Prepare(Signed),
+    Commit(Signed),
+    ViewChange(Arc<ViewChange>),
+    NewView(Arc<NewView>),
+    Fetch(Fetch),
+    Body(Arc<Proposal>),
+    Seal(Signed),
+    Publish(Publish),
+}
+
+impl Message {
+    /// The signed statement and the kind it must have; `None` for messages that prove themselves.
+    pub fn signed(&self) -> Option<(Kind, &Signed)> {
+        match self {
+            Message::DataSet(m) => Some((Kind::DataSet, &m.signed)),
+            Message::PrePrepare(s, _) => Some((Kind::PrePrepare, s)),
+            Message::Prepare(s) => Some((Kind::Prepare, s)),
+            Message::Commit(s) => Some((Kind::Commit, s)),
+            Message::ViewChange(m) => Some((Kind::ViewChange, &m.signed)),
+            Message::NewView(m) => Some((Kind::NewView, &m.signed)),
+            Message::Fetch(m) => Some((Kind::Fetch, &m.signed)),
+            Message::Seal(s) => Some((Kind::Seal, s)),
+            Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) => None,
+        }
+    }
+
+    /// Name of the message in the paper of PBFT or in the spec.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Ciphertext(_) => "CIPHERTEXT",
+            Message::DataSet(_) => "DATASET",
+            Message::PrePrepare(..) => "PRE-PREPARE",
+            Message::Prepare(_) => "PREPARE",
+            Message::Commit(_) => "COMMIT",
+            Message::ViewChange(_) => "VIEW-CHANGE",
+            Message::NewView(_) => "NEW-VIEW",
+            Message::Fetch(_) => "FETCH",
+            Message::Body(_) => "BODY",
+            Message::Seal(_) => "SEAL",
+            Message::Publish(_) => "PUBLISH",
+        }
+    }
+}
+
+/// A message on its way. `from` is the transport hop, used only to answer; identity comes from the signature.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    pub from: super::types::NodeId,
+    pub to: super::types::NodeId,
+    pub msg: Arc<Message>,
+}
