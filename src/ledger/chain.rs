@@ -126,6 +126,11 @@ impl Chain {
         heights.map_while(|h| self.block(Seq(h)))
     }
 
+    /// The block that [`Chain::append`] would link, without doing it.
+    pub fn preview(&self, proposal: Option<&Arc<Proposal>>) -> Block {
+        apply(&self.policy, &mut self.state.clone(), self.head(), proposal)
+    }
+
     /// Applies the next agreed slot (`None`: the null slot) and links its block.
     pub fn append(&mut self, proposal: Option<&Arc<Proposal>>) -> Arc<Block> {
         let parent = self.blocks.last().map_or(&self.genesis, |(_, b)| &b.header);

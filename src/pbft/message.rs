@@ -142,6 +142,7 @@ impl NewView {
     }
 
     /// The justification of every vote in the view it opens.
+    #[allow(clippy::misnamed_getters)] // a NEW-VIEW's own digest is what its votes are justified by
     pub fn just(&self) -> Just {
         self.signed.statement.digest
     }

@@ -1,0 +1,170 @@
+//! Leaving a view and entering the next (CONSENSUS.md §3.8, §3.10; OSDI'99 §4.4, §4.5.2).
+//!
+//! A replica that has asked for a view never returns below it: its VIEW-CHANGE froze what it had prepared.
+
+use super::io::{Io, Timer};
+use super::log::Accepted;
+use super::message::{Message, NewView, ViewChange};
+use super::new_view::{self, Plan};
+use super::quorum::ReplicaSet;
+use super::replica::{Replica, about};
+use super::rule::{About, Reason, Rule};
+use super::types::{NodeId, View};
+use crate::ledger::proposal::null_digest;
+use crate::ledger::{Micros, Seq};
+use std::sync::Arc;
+
+impl Replica {
+    /// TM-1: a request or slot was not served in time.
+    pub(super) fn on_progress(&mut self, now: Micros, io: &mut Io<'_>) {
+        self.drop_expired(now, io);
+        if self.earliest_deadline().is_some_and(|at| at <= now) {
+            io.note(Rule::Tm1, About::View(self.level().view));
+            self.start_view_change(now, View(self.level().view.0 + 1), io);
+        }
+    }
+
+    /// TM-2: the primary of the view asked for did not open it in time.
+    pub(super) fn on_new_view_timer(&mut self, now: Micros, io: &mut Io<'_>) {
+        if self.level().changing {
+            io.note(Rule::Tm2, About::View(self.level().view));
+            self.start_view_change(now, View(self.level().view.0 + 1), io);
+        }
+    }
+
+    /// OSDI'99 §4.4: stop voting and tell everybody what prepared here.
+    fn start_view_change(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
+        let p = self.log.slots.values().filter_map(|slot| slot.prepared.clone()).collect();
+        let vc = match self.safety.view_change(target, self.stable(), p, io) {
+            Ok(vc) => vc,
+            Err(refusal) => return self.refused(refusal, io),
+        };
+        for timer in [Timer::Batch, Timer::Relay, Timer::Progress, Timer::NewView] {
+            self.cancel(timer, io);
+        }
+        io.broadcast(Message::ViewChange(vc.clone()));
+        self.vcs.insert(self.me, vc);
+        self.vc_progress(now, target, io);
+    }
+
+    pub(super) fn on_view_change(&mut self, now: Micros, vc: &Arc<ViewChange>, from: NodeId, io: &mut Io<'_>) {
+        let signed = &vc.signed;
+        if vc.target() == View(0) {
+            return io.reject(Rule::Vc1, Reason::StaleView, about(signed));
+        }
+        if self.vcs.get(&vc.sender()).is_some_and(|old| old.target() >= vc.target()) {
+            return io.reject(Rule::Vc1, Reason::DuplicateVote, about(signed));
+        }
+        if let Err((rule, reason)) = new_view::check_view_change(&self.cfg, vc, io.verify) {
+            return io.reject(rule, reason, about(signed));
+        }
+        let target = vc.target();
+        self.vcs.insert(vc.sender(), vc.clone());
+        let (have, need) = (self.wanting(target), self.cfg.quorum.strong());
+        io.accept(Rule::Vc4, About::ViewChange { from: vc.sender(), target, have, need });
+        if target <= self.level().view && self.normal() {
+            if let Some(nv) = self.new_view.clone() {
+                io.send(from, Message::NewView(nv));
+            }
+        } else {
+            self.vc_progress(now, target, io);
+        }
+    }
+
+    /// How many gateways' highest request is for this view.
+    pub(super) fn wanting(&self, view: View) -> u16 {
+        let mut set = ReplicaSet::default();
+        for (who, _) in self.vcs.iter().filter(|(_, vc)| vc.target() == view) {
+            set.insert(*who);
+        }
+        set.count()
+    }
+
+    /// VC-5 and VC-6; the primary of the view opens it.
+    fn vc_progress(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
+        let quorum = self.cfg.quorum;
+        let level = self.level();
+        let others = self.vcs.iter().filter(|(who, _)| **who != self.me).map(|(_, vc)| vc.target());
+        let above: Vec<View> = others.filter(|view| *view > level.view).collect();
+        if above.len() >= usize::from(quorum.weak()) {
+            let join = above.into_iter().min().unwrap_or(target);
+            io.note(Rule::Vc5, About::View(join));
+            return self.start_view_change(now, join, io);
+        }
+        let ready = level.changing && level.view == target && self.wanting(target) >= quorum.strong();
+        if !ready || self.awaited == target {
+            return;
+        }
+        self.awaited = target;
+        io.note(Rule::Vc6, About::View(target));
+        self.set(Timer::NewView, Micros(now.0.saturating_add(self.timeout().0)), now, io);
+        if quorum.primary(target) == self.me {
+            let v_set = self.vcs.values().filter(|vc| vc.target() == target).cloned().collect();
+            match self.safety.new_view(v_set, io) {
+                Ok(nv) => {
+                    io.broadcast(Message::NewView(nv.clone()));
+                    let plan = new_view::select(&nv.v_set);
+                    self.enter_view(now, nv, &plan, io);
+                }
+                Err(refusal) => self.refused(refusal, io),
+            }
+        }
+    }
+
+    /// OSDI'99 §4.4: a NEW-VIEW is recomputed, not obeyed.
+    pub(super) fn on_new_view(&mut self, now: Micros, nv: &Arc<NewView>, io: &mut Io<'_>) {
+        let (signed, view, level) = (&nv.signed, nv.view(), self.level());
+        if view == View(0) || self.cfg.quorum.primary(view) != signed.statement.sender {
+            return io.reject(Rule::Nv1, Reason::NotPrimary, about(signed));
+        }
+        if view < level.view {
+            return io.reject(Rule::Nv2, Reason::StaleView, about(signed));
+        }
+        if view == level.view && !level.changing {
+            return io.reject(Rule::Nv2, Reason::Duplicate, about(signed));
+        }
+        match new_view::validate(&self.cfg, nv, io.verify) {
+            Ok(plan) => self.enter_view(now, nv.clone(), &plan, io),
+            Err((rule, reason)) => io.reject(rule, reason, about(signed)),
+        }
+    }
+
+    /// OSDI'99 §4.4: carried slots get their pre-prepares, what has a body is voted on, the rest is fetched.
+    fn enter_view(&mut self, now: Micros, nv: Arc<NewView>, plan: &Plan, io: &mut Io<'_>) {
+        let view = nv.view();
+        self.safety.enter(&nv, io);
+        self.new_view = Some(nv.clone());
+        self.cancel(Timer::NewView, io);
+        for slot in self.log.slots.values_mut() {
+            slot.leave_view();
+        }
+        self.base = plan.max_s;
+        self.next_seq = Seq(plan.max_s.0 + 1);
+        io.accept(Rule::Nv6, About::Entered { view, carried: plan.slots.len() as u32 });
+        let deadline = Micros(now.0.saturating_add(self.timeout().0));
+        for fixed in &nv.o {
+            let pp = Accepted { view, digest: fixed.digest, just: nv.just(), sig: fixed.pp_sig, deadline };
+            self.log.slot_mut(fixed.seq).pp = Some(pp);
+        }
+        self.pool.enter_view(now);
+        self.activate(now);
+        self.fetches.forget();
+        for fixed in &nv.o {
+            let complete =
+                fixed.digest == null_digest() || self.log.slot(fixed.seq).is_some_and(|s| s.body().is_some());
+            if complete {
+                self.vote(now, fixed.seq, io);
+            } else {
+                let slot = About::Slot { view, seq: fixed.seq, digest: fixed.digest };
+                io.hold(Rule::Nv7, Reason::BodyMissing, slot);
+                let holders = new_view::holders(&self.cfg, &nv.v_set, fixed.seq);
+                self.want_body(now, fixed.digest, fixed.seq, holders, io);
+            }
+        }
+        self.replay_held(now, io);
+        self.schedule_batch(now, io);
+        if self.is_primary() {
+            self.try_propose(now, io);
+        }
+    }
+}
