@@ -1,0 +1,195 @@
+//! §4.4 VIEW-CHANGE and NEW-VIEW.
+
+use crate::support::*;
+use crate::*;
+use std::sync::Arc;
+use voltcast::ledger::Seq;
+use voltcast::ledger::proposal::null_digest;
+use voltcast::pbft::certificate::{Prepared, StableProof};
+use voltcast::pbft::message::{Fixed, Message, NewView, ViewChange};
+
+pub fn commit_sig(cfg: &Config, who: u16, seq: u64, digest: Digest) -> (ReplicaId, Sig) {
+    (ReplicaId(who), statement(cfg, Kind::Commit, who, 0, seq, digest, Digest::ZERO).sig)
+}
+
+pub fn prepared(cfg: &Config, seq: u64, digest: Digest) -> Prepared {
+    let sig = |kind, who| statement(cfg, kind, who, 0, seq, digest, Digest::ZERO).sig;
+    Prepared {
+        view: View(0),
+        seq: Seq(seq),
+        digest,
+        just: Digest::ZERO,
+        pp_sig: sig(Kind::PrePrepare, 0),
+        prepares: [2, 3].map(|w| (ReplicaId(w), sig(Kind::Prepare, w))).to_vec(),
+    }
+}
+
+pub fn view_change(cfg: &Config, sender: u16, target: u64, p: Vec<Prepared>) -> ViewChange {
+    let stable = StableProof::genesis(cfg);
+    let p: Vec<Arc<Prepared>> = p.into_iter().map(Arc::new).collect();
+    let digest = ViewChange::content_digest(&stable, &p);
+    ViewChange { signed: statement(cfg, Kind::ViewChange, sender, target, 0, digest, Digest::ZERO), stable, p }
+}
+
+/// NEW-VIEW for view 1 over these view changes with this selection, correctly signed by gateway 1.
+pub fn new_view(cfg: &Config, v_set: Vec<ViewChange>, o: &[(u64, Digest)]) -> NewView {
+    let v_set: Vec<Arc<ViewChange>> = v_set.into_iter().map(Arc::new).collect();
+    let content = NewView::content_digest(View(1), &v_set, o.iter().map(|(s, d)| (Seq(*s), d)));
+    let fixed = |(seq, digest): &(u64, Digest)| {
+        let pp_sig = statement(cfg, Kind::PrePrepare, 1, 1, *seq, *digest, content).sig;
+        Fixed { seq: Seq(*seq), digest: *digest, pp_sig }
+    };
+    let o = o.iter().map(fixed).collect();
+    NewView { signed: statement(cfg, Kind::NewView, 1, 1, 0, content, Digest::ZERO), v_set, o }
+}
+
+fn vcs(cfg: &Config, p: &[Prepared]) -> Vec<ViewChange> {
+    (1..4).map(|s| view_change(cfg, s, 1, p.to_vec())).collect()
+}
+
+fn gives_new_view(nv: NewView, rule: Rule, reason: Reason) {
+    let mut net = net();
+    let before = net.replicas[2].digest();
+    net.give(2, 1, Message::NewView(Arc::new(nv)));
+    assert!(net.rejected(2, rule, &reason), "{:?}", net.traces);
+    assert_eq!(net.replicas[2].digest(), before);
+}
+
+#[test]
+fn s4_4_a_valid_new_view_is_entered() {
+    let mut net = net();
+    let d = Digest([4; 32]);
+    let nv = new_view(&net.cfg, vcs(&net.cfg, &[prepared(&net.cfg, 2, d)]), &[(1, null_digest()), (2, d)]);
+    net.give(2, 1, Message::NewView(Arc::new(nv.clone())));
+    assert_eq!(net.replicas[2].level().view, View(1));
+    assert_eq!(net.last(2, Rule::Nv7).unwrap().outcome, Outcome::Hold(Reason::BodyMissing));
+    net.give(2, 1, Message::NewView(Arc::new(nv)));
+    assert!(net.rejected(2, Rule::Nv2, &Reason::Duplicate));
+}
+
+#[test]
+fn s4_4_vc1_refuses_view_0_and_repetitions() {
+    let mut net = net();
+    let give = |net: &mut Net, target| {
+        let vc = view_change(&net.cfg, 2, target, vec![]);
+        net.give(1, 2, Message::ViewChange(Arc::new(vc)));
+    };
+    give(&mut net, 0);
+    assert!(net.rejected(1, Rule::Vc1, &Reason::StaleView));
+    give(&mut net, 2);
+    give(&mut net, 2);
+    assert!(net.rejected(1, Rule::Vc1, &Reason::DuplicateVote));
+    give(&mut net, 1);
+    assert!(net.rejected(1, Rule::Vc1, &Reason::DuplicateVote), "never back");
+}
+
+#[test]
+fn s4_4_vc2_vc3_vc4_refuse_unproven_content() {
+    let cfg = config(4);
+    let d = Digest([4; 32]);
+    let mut unstable = view_change(&cfg, 2, 1, vec![]);
+    unstable.stable.state_digest = d;
+    let digest = ViewChange::content_digest(&unstable.stable, &[]);
+    unstable.signed = statement(&cfg, Kind::ViewChange, 2, 1, 0, digest, Digest::ZERO);
+    let twice = view_change(&cfg, 2, 1, vec![prepared(&cfg, 1, d), prepared(&cfg, 1, d)]);
+    let at_genesis = view_change(&cfg, 2, 1, vec![prepared(&cfg, 0, d)]);
+    let mut later = prepared(&cfg, 1, d);
+    later.view = View(1);
+    let forged = |change: fn(&mut Prepared)| {
+        let mut cert = prepared(&cfg, 1, d);
+        change(&mut cert);
+        view_change(&cfg, 2, 1, vec![cert])
+    };
+    let bad = [
+        (unstable, Rule::Vc2, Reason::BadCheckpointProof),
+        (twice, Rule::Vc3, Reason::BadPreparedSet),
+        (at_genesis, Rule::Vc3, Reason::BadPreparedSet),
+        (view_change(&cfg, 2, 1, vec![later]), Rule::Vc3, Reason::BadPreparedSet),
+        (forged(|c| c.prepares[0].1.0[0] ^= 1), Rule::Vc4, Reason::BadCertificate),
+        (forged(|c| c.pp_sig.0[0] ^= 1), Rule::Vc4, Reason::BadCertificate),
+        (forged(|c| c.prepares.truncate(1)), Rule::Vc4, Reason::BadCertificate),
+        (forged(|c| c.prepares[1] = c.prepares[0]), Rule::Vc4, Reason::BadCertificate),
+        (forged(|c| c.prepares[0].0 = ReplicaId(0)), Rule::Vc4, Reason::BadCertificate),
+        (forged(|c| c.just = Digest([1; 32])), Rule::Vc4, Reason::BadCertificate),
+    ];
+    for (vc, rule, reason) in bad {
+        let mut net = net();
+        net.give(1, 2, Message::ViewChange(Arc::new(vc)));
+        assert!(net.rejected(1, rule, &reason), "{rule:?} {:?}", net.traces);
+    }
+}
+
+#[test]
+fn s4_4_nv1_refuses_a_new_view_by_another_gateway() {
+    let mut net = net();
+    let mut nv = new_view(&net.cfg, vcs(&net.cfg, &[]), &[]);
+    nv.signed = statement(&net.cfg, Kind::NewView, 3, 1, 0, nv.just(), Digest::ZERO);
+    net.give(2, 3, Message::NewView(Arc::new(nv)));
+    assert!(net.rejected(2, Rule::Nv1, &Reason::NotPrimary));
+}
+
+#[test]
+fn s4_4_nv2_refuses_a_view_below_ours() {
+    let mut net = Net::new(7);
+    net.dead = vec![0, 1];
+    net.request(2, &sigma(1));
+    net.run_ms(20_000);
+    let v_set = (1..6).map(|s| view_change(&net.cfg, s, 1, vec![])).collect();
+    let nv = new_view(&net.cfg, v_set, &[]);
+    net.give(2, 1, Message::NewView(Arc::new(nv)));
+    assert!(net.rejected(2, Rule::Nv2, &Reason::StaleView));
+}
+
+#[test]
+fn s4_4_nv3_nv4_demand_a_quorum_of_valid_view_changes() {
+    let cfg = config(4);
+    let short = vcs(&cfg, &[])[..2].to_vec();
+    gives_new_view(new_view(&cfg, short, &[]), Rule::Nv3, Reason::ShortQuorum);
+    let mut twice = vcs(&cfg, &[]);
+    twice[1] = twice[0].clone();
+    gives_new_view(new_view(&cfg, twice, &[]), Rule::Nv3, Reason::BadViewChangeSet);
+    let mut other = vcs(&cfg, &[]);
+    other[2] = view_change(&cfg, 3, 2, vec![]);
+    gives_new_view(new_view(&cfg, other, &[]), Rule::Nv3, Reason::BadViewChangeSet);
+    let mut forged = vcs(&cfg, &[]);
+    forged[2].signed.sig.0[0] ^= 1;
+    gives_new_view(new_view(&cfg, forged, &[]), Rule::Nv4, Reason::BadViewChangeSet);
+    let mut bent = vcs(&cfg, &[]);
+    bent[0].p = vec![Arc::new(prepared(&cfg, 1, Digest([4; 32])))];
+    gives_new_view(new_view(&cfg, bent, &[(1, Digest([4; 32]))]), Rule::Nv4, Reason::BadViewChangeSet);
+}
+
+#[test]
+fn s4_4_nv5_recomputes_the_selection() {
+    let cfg = config(4);
+    let d = Digest([4; 32]);
+    let p = [prepared(&cfg, 2, d)];
+    let null = null_digest();
+    let wrong: [(&[(u64, Digest)], u64); 5] = [
+        (&[], 1),
+        (&[(1, null)], 2),
+        (&[(1, d), (2, d)], 1),
+        (&[(1, null), (2, null)], 2),
+        (&[(1, null), (2, d), (3, null)], 3),
+    ];
+    for (o, seq) in wrong {
+        gives_new_view(new_view(&cfg, vcs(&cfg, &p), o), Rule::Nv5, Reason::WrongSelection(Seq(seq)));
+    }
+}
+
+#[test]
+fn s4_4_nv6_demands_the_primarys_signature_on_each_carried_slot() {
+    let cfg = config(4);
+    let d = Digest([4; 32]);
+    let mut nv = new_view(&cfg, vcs(&cfg, &[prepared(&cfg, 1, d)]), &[(1, d)]);
+    nv.o[0].pp_sig.0[0] ^= 1;
+    gives_new_view(nv, Rule::Nv6, Reason::BadSignature);
+}
+
+#[test]
+fn st1_refuses_a_body_nobody_asked_for() {
+    let mut net = net();
+    let p = proposal(&net.cfg, 1, vec![sigma(1)]);
+    net.give(1, 2, Message::Body(p));
+    assert!(net.rejected(1, Rule::St1, &Reason::Unasked));
+}
