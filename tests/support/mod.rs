@@ -111,6 +111,8 @@ pub struct Net {
     next: u64,
     /// What becomes of a message from one gateway to another; `None` loses it.
     pub filter: Filter,
+    /// Microseconds on the way of the message with this running number.
+    pub delay: Box<dyn Fn(u64) -> u64>,
     /// Gateways that neither receive nor fire timers.
     pub dead: Vec<u16>,
     pub sent: BTreeMap<&'static str, u64>,
@@ -138,6 +140,7 @@ impl Net {
             timers: BTreeMap::new(),
             next: 0,
             filter: Box::new(|_, _, m| Some(m.clone())),
+            delay: Box::new(|_| DELAY),
             dead: vec![],
             sent: BTreeMap::new(),
             published: BTreeMap::new(),
@@ -224,7 +227,8 @@ impl Net {
         let decoded = Message::decode(&bytes, &parse).expect("what is sent can be read");
         assert_eq!(decoded.encode(), bytes);
         let envelope = Envelope { from: NodeId(from), to: NodeId(to), msg: Arc::new(decoded) };
-        self.push(Micros(self.now.0 + DELAY), to, Input::Deliver(envelope));
+        let at = Micros(self.now.0 + (self.delay)(self.next));
+        self.push(at, to, Input::Deliver(envelope));
     }
 
     /// Runs until nothing is left to do before `until`.
