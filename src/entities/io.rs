@@ -1,0 +1,216 @@
+//! The one interface of all actors (WORLD.md §3): inputs, outputs, timers, and the bench at which cryptography is done.
+//!
+//! An actor sees its inputs and nothing else: no clock but `now`, no randomness but `rng`, no other actor's fields.
+
+use super::actor::ActorId;
+use super::fact::{FactKind, Rule};
+use super::packet::Packet;
+use crate::clmmsc::verify::VerifiedSigma;
+use crate::clmmsc::{Failure, Params, PublicRecord};
+use crate::ledger::{Digest, Micros, Secs, Sigma};
+use crate::pbft::{self, NodeId, ReplicaId, Sig, Statement, VerifyError};
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// At most one of each is set per actor; setting replaces.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum TimerId {
+    /// The first request to the KGC, or its repetition.
+    Request,
+    /// KGC: the next answer is due.
+    Answer,
+    /// KGC: the list of pseudo-identities is due.
+    List,
+    /// KGC: patience with the second of two packets about a σ.
+    Pair,
+    /// CSC: uploads are collected, plan.
+    Plan,
+    /// Gateway: a timer of its replica.
+    Pbft(pbft::Timer),
+}
+
+impl TimerId {
+    /// Name in the trace.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimerId::Request => "request",
+            TimerId::Answer => "answer",
+            TimerId::List => "list",
+            TimerId::Pair => "pair",
+            TimerId::Plan => "plan",
+            TimerId::Pbft(pbft::Timer::Batch) => "batch",
+            TimerId::Pbft(pbft::Timer::Relay) => "relay",
+            TimerId::Pbft(pbft::Timer::Progress) => "progress",
+            TimerId::Pbft(pbft::Timer::NewView) => "new-view",
+            TimerId::Pbft(pbft::Timer::Fetch) => "fetch",
+        }
+    }
+}
+
+/// What the plug tells the two actors at it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlantEvent {
+    /// `peer` is the pile (for the car) or the car (for the pile).
+    PluggedIn { peer: ActorId },
+    /// Meters since plug-in in µJ, and the power that flows now in W (negative: feeding back).
+    Meter { charged_uj: i64, discharged_uj: i64, power_w: i32 },
+    Unplugged,
+}
+
+/// What an actor reacts to.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    Start,
+    Deliver { from: NodeId, packet: &'a Packet },
+    Timer(TimerId),
+    Plant(PlantEvent),
+}
+
+/// What an actor asks for, in order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Durable before any later output of the step is carried out.
+    Persist(&'static str),
+    Send { to: NodeId, packet: Packet },
+    /// One packet to several.
+    Fan { to: Arc<[NodeId]>, packet: Packet },
+    SetTimer { timer: TimerId, after: Micros },
+    CancelTimer(TimerId),
+    /// Pile only: the limit that the plug may not exceed.
+    Power { limit_w: i32 },
+    Fact { kind: FactKind, rule: Option<Rule> },
+}
+
+/// Remembers what verification said; must answer as if it had asked again.
+pub trait Memory {
+    fn vote(&mut self, key: &[u8; 32], check: &mut dyn FnMut() -> bool) -> bool;
+    fn sigma(
+        &mut self,
+        bytes: &Arc<[u8]>,
+        at: Secs,
+        check: &mut dyn FnMut() -> Result<VerifiedSigma, Failure>,
+    ) -> Result<VerifiedSigma, Failure>;
+}
+
+/// Virtual costs in µs at device factor 1 (CONSENSUS.md §4.5, WORLD.md §6).
+pub mod cost {
+    pub const SIGN: u64 = 60;
+    pub const VERIFY: u64 = 150;
+    pub const HEADER: u64 = 250;
+    pub const ENTRY: u64 = 4;
+    pub const PERSIST: u64 = 200;
+    pub const HANDLE: u64 = 3;
+    pub const ISSUE: u64 = 60;
+    pub const BOX: u64 = 120;
+    pub const REQUEST: u64 = 300;
+    pub const ACCEPT: u64 = 260;
+    pub const DERIVE: u64 = 200;
+    pub const SIGNCRYPT: u64 = 200;
+    pub const RECEIVER: u64 = 110;
+    pub const DECAPSULATE: u64 = 110;
+    pub const OPEN: u64 = 300;
+    pub const PSEUDONYM: u64 = 2;
+    pub const FRAME: u64 = 2;
+}
+
+/// Where one actor does cryptography during one step: verification through the memory, and the virtual bill for it.
+pub struct Bench<'a> {
+    pub params: &'a Params,
+    /// Pinned gateways in order, once genesis is known.
+    pub gateways: &'a [PublicRecord],
+    memory: &'a mut dyn Memory,
+    spent: u64,
+    /// What was charged in this step already: an operation on one object costs once.
+    charged: BTreeSet<[u8; 32]>,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(params: &'a Params, gateways: &'a [PublicRecord], memory: &'a mut dyn Memory) -> Self {
+        Bench { params, gateways, memory, spent: 0, charged: BTreeSet::new() }
+    }
+
+    /// Virtual µs spent so far, at device factor 1.
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+
+    pub fn charge(&mut self, us: u64) {
+        self.spent = self.spent.saturating_add(us);
+    }
+
+    fn charge_once(&mut self, object: [u8; 32], us: u64) {
+        if self.charged.insert(object) {
+            self.charge(us);
+        }
+    }
+
+    /// V1–V6 of a whole σ at a time.
+    ///
+    /// # Errors
+    /// The first failing check.
+    pub fn verify(&mut self, bytes: &Arc<[u8]>, at: Secs) -> Result<VerifiedSigma, Failure> {
+        let entries = bytes.get(24..28).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let id = crate::clmmsc::verify::sigma_id(self.params, bytes);
+        self.charge_once(id.0, cost::HEADER + cost::ENTRY * u64::from(entries.min(4_096)));
+        let params = self.params;
+        self.memory.sigma(bytes, at, &mut || VerifiedSigma::verify(params, bytes, at.0))
+    }
+}
+
+impl pbft::Verifier for Bench<'_> {
+    fn statement(&mut self, who: ReplicaId, st: &Statement, sig: &Sig) -> bool {
+        let Some(voter) = self.gateways.get(usize::from(who.0)) else { return false };
+        let body = st.bytes();
+        let key = crate::ledger::hash::c32("memo", &[&voter.rid.0, &body, &sig.0]).0;
+        self.charge_once(key, cost::VERIFY);
+        let params = self.params;
+        // Pinned records are valid for the whole life of the network, so their first epoch stands for any.
+        let epoch = voter.record.valid_from();
+        self.memory.vote(&key, &mut || crate::clmmsc::vote::verify(params, voter, epoch, &body, &sig.0).is_ok())
+    }
+
+    fn ciphertext(&mut self, sigma: &Sigma, at: Secs) -> Result<(), VerifyError> {
+        let verified = self.verify(&sigma.shared_bytes(), at).map_err(|f| VerifyError(f.error.name().into()))?;
+        if verified.header().flow.stored() { Ok(()) } else { Err(VerifyError("Flow".into())) }
+    }
+}
+
+/// An actor's hands for one step.
+pub struct Io<'a, 'b> {
+    pub bench: &'a mut Bench<'b>,
+    pub rng: &'a mut ChaCha8Rng,
+    pub out: &'a mut Vec<Output>,
+}
+
+impl Io<'_, '_> {
+    pub fn fact(&mut self, kind: FactKind) {
+        self.out.push(Output::Fact { kind, rule: None });
+    }
+
+    pub fn ruled(&mut self, kind: FactKind, rule: impl Into<Rule>) {
+        self.out.push(Output::Fact { kind, rule: Some(rule.into()) });
+    }
+
+    /// A packet was refused by a check of the scheme.
+    pub fn refuse(&mut self, what: &str, failure: Failure, sigma: Option<Digest>, from: Option<ActorId>) {
+        let reason = failure.error.name().to_owned();
+        self.ruled(FactKind::Refused { what: what.into(), reason, sigma, from }, failure.check);
+    }
+
+    pub fn send(&mut self, to: NodeId, packet: Packet) {
+        self.out.push(Output::Send { to, packet });
+    }
+
+    pub fn timer(&mut self, timer: TimerId, after: Micros) {
+        self.out.push(Output::SetTimer { timer, after });
+    }
+
+    pub fn rand32(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+}
