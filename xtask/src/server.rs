@@ -1,0 +1,136 @@
+//! A small static file server for `dist/` on the loopback address, used by `cargo xtask serve` and, as the same file,
+//! by the end-to-end tests. GET and HEAD only, one request per connection, nothing outside the folder, no cache, so
+//! that a new build is seen at once. It is a tool for one's own machine and must never listen elsewhere.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+/// Listens on this port of 127.0.0.1 (0: any free one).
+pub fn bind(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Listens on the first free port of the twenty from `port` on.
+#[allow(dead_code)] // the end-to-end tests always take any free port
+pub fn bind_near(port: u16) -> io::Result<TcpListener> {
+    let mut result = bind(port);
+    for next in 1..20 {
+        if result.is_ok() {
+            break;
+        }
+        result = bind(port.saturating_add(next));
+    }
+    result
+}
+
+/// Answers requests from the files in `folder` until the program ends. A failed connection concerns only itself.
+pub fn serve(listener: TcpListener, folder: &Path) {
+    for stream in listener.incoming().flatten() {
+        let folder = folder.to_path_buf();
+        std::thread::spawn(move || {
+            let _ = answer(&stream, &folder);
+        });
+    }
+}
+
+fn answer(mut stream: &TcpStream, folder: &Path) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut lines = BufReader::new(stream.take(16 * 1024));
+    let mut first = String::new();
+    lines.read_line(&mut first)?;
+    let mut header = String::new();
+    while lines.read_line(&mut header)? > 2 {
+        header.clear();
+    }
+    let mut words = first.split_ascii_whitespace();
+    let (method, address) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let (status, kind, body) = match (method, file(folder, address)) {
+        ("GET" | "HEAD", Some(path)) => match std::fs::read(&path) {
+            Ok(body) => ("200 OK", media_type(&path), body),
+            Err(_) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
+        },
+        ("GET" | "HEAD", None) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
+        _ => ("405 Method Not Allowed", "text/plain", b"GET only\n".to_vec()),
+    };
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\n\
+         X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    )?;
+    if method != "HEAD" {
+        stream.write_all(&body)?;
+    }
+    stream.flush()
+}
+
+/// The file an address names; `None` for one that would leave the folder. A folder means its index.html.
+fn file(folder: &Path, address: &str) -> Option<PathBuf> {
+    let path = address.split(['?', '#']).next()?.strip_prefix('/')?;
+    let path = Path::new(path);
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let file = folder.join(path);
+    inside.then(|| if file.is_dir() { file.join("index.html") } else { file })
+}
+
+fn media_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("wasm") => "application/wasm",
+        Some("json" | "webmanifest") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("txt" | "ftl") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(request: &str) -> io::Result<String> {
+        let folder = std::env::temp_dir().join(format!("voltcast-server-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("sub"))?;
+        std::fs::write(folder.join("index.html"), "<p>start</p>")?;
+        std::fs::write(folder.join("sub/a.wasm"), "wasm")?;
+        let listener = bind(0)?;
+        let address = listener.local_addr()?;
+        std::thread::spawn(move || serve(listener, &folder));
+        let mut stream = TcpStream::connect(address)?;
+        write!(stream, "{request}\r\nHost: localhost\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn files_come_with_their_type() -> io::Result<()> {
+        let page = get("GET /?q=1 HTTP/1.1")?;
+        assert!(
+            page.starts_with("HTTP/1.1 200") && page.contains("text/html") && page.ends_with("<p>start</p>"),
+            "{page}"
+        );
+        let wasm = get("GET /sub/a.wasm HTTP/1.1")?;
+        assert!(wasm.contains("Content-Type: application/wasm") && wasm.ends_with("\r\n\r\nwasm"), "{wasm}");
+        let head = get("HEAD / HTTP/1.1")?;
+        assert!(head.contains("Content-Length: 12") && head.ends_with("\r\n\r\n"), "{head}");
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_served() -> io::Result<()> {
+        for address in ["/../Cargo.toml", "//etc/passwd", "/sub/../../x", "nothing", "/missing"] {
+            let text = get(&format!("GET {address} HTTP/1.1"))?;
+            assert!(text.starts_with("HTTP/1.1 404"), "{address}: {text}");
+        }
+        assert!(get("POST / HTTP/1.1")?.starts_with("HTTP/1.1 405"));
+        Ok(())
+    }
+}
