@@ -4,6 +4,7 @@
 
 use crate::entities::actor::ActorId;
 use crate::ledger::Digest;
+use crate::pbft::Quorum;
 use crate::sim::intervention::Intervention;
 use crate::sim::scenario::{ENGINE, Scenario};
 use crate::sim::state::{self, RunInfo, State};
@@ -44,7 +45,7 @@ const WIDE: [&str; 2] = ["transaction", "energy_uj"];
 /// What the trace says about its run, for [`state::state`].
 pub fn info(scenario: &Scenario, id: &str) -> RunInfo {
     let n = scenario.gateways.n;
-    RunInfo { scenario: id.to_owned(), seed: scenario.seed, n, f: (n - 1) / 3 }
+    RunInfo { scenario: id.to_owned(), seed: scenario.seed, n, f: Quorum::new(n).map_or(0, Quorum::f) }
 }
 
 /// The whole run; `id` is the scenario's name in lists, or its title if it came from a file.
