@@ -4,19 +4,39 @@
 //! id (`rid`), which the reader of a trace resolves through the `KeyAccepted` of the owner.
 
 use super::actor::ActorId;
+use crate::clmmsc::Check;
 use crate::ledger::Digest;
+use crate::pbft;
 use serde::{Deserialize, Serialize};
 
 /// The acceptance rule that decided, from whichever floor it comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Rule {
+    /// A check of the scheme: V1–V7, E1–E5, R1–R11 and those of requests and lists.
+    Scheme(Check),
+    /// A rule of agreement.
+    Agreement(pbft::Rule),
     Actor(ActorRule),
+}
+
+impl From<Check> for Rule {
+    fn from(check: Check) -> Self {
+        Rule::Scheme(check)
+    }
+}
+
+impl From<ActorRule> for Rule {
+    fn from(rule: ActorRule) -> Self {
+        Rule::Actor(rule)
+    }
 }
 
 impl Rule {
     /// Short id shown and searched for, such as `V5`, `PP-10`, `EN-1`.
     pub fn id(self) -> &'static str {
         match self {
+            Rule::Scheme(r) => r.id(),
+            Rule::Agreement(r) => r.id(),
             Rule::Actor(r) => r.id(),
         }
     }
@@ -24,6 +44,8 @@ impl Rule {
     /// Where the rule comes from: section of the paper, of OSDI'99 or of the scheme.
     pub fn section(self) -> &'static str {
         match self {
+            Rule::Scheme(r) => r.section(),
+            Rule::Agreement(r) => r.section(),
             Rule::Actor(r) => r.section(),
         }
     }
@@ -31,6 +53,8 @@ impl Rule {
     /// One sentence for the interface.
     pub fn text(self) -> &'static str {
         match self {
+            Rule::Scheme(r) => r.text(),
+            Rule::Agreement(r) => r.text(),
             Rule::Actor(r) => r.text(),
         }
     }

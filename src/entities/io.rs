@@ -26,8 +26,12 @@ pub enum TimerId {
     List,
     /// KGC: patience with the second of two packets about a σ.
     Pair,
+    /// KGC: a routed σ should be on the chain by now.
+    Stored,
     /// CSC: uploads are collected, plan.
     Plan,
+    /// Pile: limit or price changes.
+    Dispatch,
     /// Gateway: a timer of its replica.
     Pbft(pbft::Timer),
 }
@@ -40,7 +44,9 @@ impl TimerId {
             TimerId::Answer => "answer",
             TimerId::List => "list",
             TimerId::Pair => "pair",
+            TimerId::Stored => "stored",
             TimerId::Plan => "plan",
+            TimerId::Dispatch => "dispatch",
             TimerId::Pbft(pbft::Timer::Batch) => "batch",
             TimerId::Pbft(pbft::Timer::Relay) => "relay",
             TimerId::Pbft(pbft::Timer::Progress) => "progress",
@@ -54,9 +60,15 @@ impl TimerId {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlantEvent {
     /// `peer` is the pile (for the car) or the car (for the pile).
-    PluggedIn { peer: ActorId },
+    PluggedIn {
+        peer: ActorId,
+    },
     /// Meters since plug-in in µJ, and the power that flows now in W (negative: feeding back).
-    Meter { charged_uj: i64, discharged_uj: i64, power_w: i32 },
+    Meter {
+        charged_uj: i64,
+        discharged_uj: i64,
+        power_w: i32,
+    },
     Unplugged,
 }
 
@@ -74,14 +86,28 @@ pub enum Input<'a> {
 pub enum Output {
     /// Durable before any later output of the step is carried out.
     Persist(&'static str),
-    Send { to: NodeId, packet: Packet },
+    Send {
+        to: NodeId,
+        packet: Packet,
+    },
     /// One packet to several.
-    Fan { to: Arc<[NodeId]>, packet: Packet },
-    SetTimer { timer: TimerId, after: Micros },
+    Fan {
+        to: Arc<[NodeId]>,
+        packet: Packet,
+    },
+    SetTimer {
+        timer: TimerId,
+        after: Micros,
+    },
     CancelTimer(TimerId),
     /// Pile only: the limit that the plug may not exceed.
-    Power { limit_w: i32 },
-    Fact { kind: FactKind, rule: Option<Rule> },
+    Power {
+        limit_w: i32,
+    },
+    Fact {
+        kind: FactKind,
+        rule: Option<Rule>,
+    },
 }
 
 /// Remembers what verification said; must answer as if it had asked again.

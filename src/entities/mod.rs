@@ -1,4 +1,64 @@
 //! Floor 4: the paper's five actors (KGC, CSC, CSS, CP, EV) as state machines without I/O (WORLD.md §3).
+//!
+//! An actor sees only its inputs; nobody reads another actor's fields. What one must know comes in a packet, or from the
+//! paper letters of [`setup`].
 
 pub mod actor;
+pub mod command;
+pub mod cp;
+pub mod csc;
+pub mod css;
+pub mod enrol;
+pub mod ev;
 pub mod fact;
+pub mod io;
+pub mod kgc;
+pub mod packet;
+pub mod plant;
+pub mod schedule;
+pub mod setup;
+
+pub use cp::Cp;
+pub use csc::Csc;
+pub use css::Css;
+pub use ev::Ev;
+pub use io::{Bench, Input, Io, Memory, Output, PlantEvent, TimerId};
+pub use kgc::Kgc;
+pub use packet::Packet;
+pub use setup::{Genesis, Setup};
+
+use crate::ledger::Micros;
+
+/// Any actor.
+#[derive(Clone)]
+pub enum Entity {
+    Kgc(Box<Kgc>),
+    Csc(Box<Csc>),
+    Css(Box<Css>),
+    Cp(Box<Cp>),
+    Ev(Box<Ev>),
+}
+
+impl Entity {
+    /// Reacts to one input at local time `now`; outputs are in the order in which they must be carried out.
+    pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
+        match self {
+            Entity::Kgc(actor) => actor.step(now, input, io),
+            Entity::Csc(actor) => actor.step(now, input, io),
+            Entity::Css(actor) => actor.step(now, input, io),
+            Entity::Cp(actor) => actor.step(now, input, io),
+            Entity::Ev(actor) => actor.step(now, input, io),
+        }
+    }
+
+    /// Why am I waiting?
+    pub fn pending(&self) -> Vec<String> {
+        match self {
+            Entity::Kgc(actor) => actor.pending(),
+            Entity::Csc(actor) => actor.pending(),
+            Entity::Css(actor) => actor.pending(),
+            Entity::Cp(actor) => actor.pending(),
+            Entity::Ev(actor) => actor.pending(),
+        }
+    }
+}

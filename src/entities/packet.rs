@@ -23,7 +23,10 @@ pub enum Packet {
     /// Box("list", CLL1).
     List(Arc<[u8]>),
     /// σ of flow 1 (no gateways named) or 2 or 7.
-    Submit { gateways: Vec<u16>, sigma: Arc<[u8]> },
+    Submit {
+        gateways: Vec<u16>,
+        sigma: Arc<[u8]>,
+    },
     /// σ for a gateway: the CIPHERTEXT of CONSENSUS.md §2.6.
     Route(Arc<[u8]>),
     /// σ for the piles of an area.
@@ -32,7 +35,11 @@ pub enum Packet {
     Direct(Arc<[u8]>),
     Pbft(Arc<Message>),
     /// A pile greets the car: fresh challenge, own record, rid of its gateway.
-    Offer { plug: PlugId, pile: [u8; 106], gateway: [u8; 32] },
+    Offer {
+        plug: PlugId,
+        pile: [u8; 106],
+        gateway: [u8; 32],
+    },
     /// A session frame.
     Frame(Arc<[u8]>),
     /// Genesis as a paper letter: out of band, never altered or lost.

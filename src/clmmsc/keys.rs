@@ -1,0 +1,205 @@
+//! A user's keys: the secret x it draws itself, and the full key sk = d + g·x once the KGC's half has been accepted
+//! (paper §4.1, CLMMSC.md §3.4).
+//!
+//! Secrets are wiped on drop and never printed. They are `Clone` only because a simulated world is cloned whole; nothing
+//! in the protocol copies a key.
+
+use super::error::Error;
+use super::group;
+use super::hash::{h16, h32, h64, label};
+use super::params::Params;
+use super::record::{Class, PublicRecord, Record, Role};
+use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// x and X = x·P, drawn by the user; the KGC never sees x.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct UserSecret {
+    x: Scalar,
+    #[zeroize(skip)]
+    public: [u8; 32],
+}
+
+impl core::fmt::Debug for UserSecret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("UserSecret(..)")
+    }
+}
+
+impl UserSecret {
+    /// From 64 random bytes; the zero scalar (never seen) is replaced by one.
+    pub fn from_wide(bytes: &[u8; 64]) -> UserSecret {
+        let x = Scalar::from_bytes_mod_order_wide(bytes);
+        UserSecret::from_scalar(if x == Scalar::ZERO { Scalar::ONE } else { x })
+    }
+
+    /// From a known scalar (test vectors).
+    pub fn from_scalar(x: Scalar) -> UserSecret {
+        UserSecret { x, public: group::enc(&RistrettoPoint::mul_base(&x)) }
+    }
+
+    /// X = x·P, encoded.
+    pub fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    pub(crate) fn scalar(&self) -> &Scalar {
+        &self.x
+    }
+
+    /// Nonce key before any d exists: H32("nk"; x, 0^32).
+    pub(crate) fn first_nonce_key(&self) -> [u8; 32] {
+        h32(label::NK, &[self.x.as_bytes(), &[0; 32]])
+    }
+}
+
+/// What a requester asked for; an answer must match it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    pub class: Class,
+    pub role: Role,
+    pub from: u32,
+    pub to: u32,
+}
+
+/// A record with its full private key.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct KeyPair {
+    #[zeroize(skip)]
+    public: PublicRecord,
+    x: Scalar,
+    d: Scalar,
+    sk: Scalar,
+    nk: [u8; 32],
+}
+
+impl core::fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "KeyPair({})", self.public.rid)
+    }
+}
+
+impl KeyPair {
+    /// `Accept` of §3.4: the issued record is the wanted one and d·P = R + h·Ppub; then sk = d + g·x.
+    ///
+    /// # Errors
+    /// In this order: [`Error::RecordMismatch`], [`Error::PointEncoding`], [`Error::ScalarEncoding`],
+    /// [`Error::PartialKey`].
+    pub fn accept(
+        params: &Params,
+        want: &Wanted,
+        user: &UserSecret,
+        rec: &Record,
+        d: &[u8; 32],
+    ) -> Result<KeyPair, Error> {
+        let as_wanted = rec.is(want.class, want.role) && rec.valid_from() == want.from && rec.valid_to() == want.to;
+        if !as_wanted || rec.x() != user.public() {
+            return Err(Error::RecordMismatch);
+        }
+        let r = group::dec(&rec.r())?;
+        let d = group::scal(d)?;
+        let (h, g) = (rec.h(params), rec.g(params));
+        if RistrettoPoint::mul_base(&d) != r + RistrettoPoint::vartime_multiscalar_mul([h], [params.ppub]) {
+            return Err(Error::PartialKey);
+        }
+        let sk = d + g * user.x;
+        if sk == Scalar::ZERO {
+            return Err(Error::PartialKey);
+        }
+        let public = PublicRecord { record: *rec, rid: rec.rid(params), h, g, pk: RistrettoPoint::mul_base(&sk) };
+        let nk = h32(label::NK, &[user.x.as_bytes(), d.as_bytes()]);
+        Ok(KeyPair { public, x: user.x, d, sk, nk })
+    }
+
+    pub fn public(&self) -> &PublicRecord {
+        &self.public
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.public.record
+    }
+
+    pub(crate) fn sk(&self) -> &Scalar {
+        &self.sk
+    }
+
+    pub(crate) fn nonce_key(&self) -> &[u8; 32] {
+        &self.nk
+    }
+
+    /// sk for test vectors.
+    #[doc(hidden)]
+    pub fn expose_sk(&self) -> [u8; 32] {
+        self.sk.to_bytes()
+    }
+}
+
+/// A one-time sender ticket. [`signcrypt`](super::signcrypt::signcrypt) takes it by value, so it cannot be used twice.
+#[derive(Clone, Debug)]
+pub struct Ticket(KeyPair);
+
+impl Ticket {
+    /// # Errors
+    /// [`Error::TicketClass`] if the record is no ticket.
+    pub fn new(pair: KeyPair) -> Result<Ticket, Error> {
+        if pair.record().class() == Some(Class::Ticket) { Ok(Ticket(pair)) } else { Err(Error::TicketClass) }
+    }
+
+    pub(crate) fn pair(&self) -> &KeyPair {
+        &self.0
+    }
+
+    pub fn record(&self) -> &Record {
+        self.0.record()
+    }
+}
+
+/// One item of a batch acceptance: a record and its partial private key as received.
+pub type IssuedItem = (Record, [u8; 32]);
+
+/// Weights w_j = H16("bw"; seed, j) of a batch.
+pub(crate) fn batch_weights(seed: &[u8; 64], count: usize) -> Vec<[u8; 16]> {
+    (0..count as u32).map(|j| h16(label::BW, &[seed, &j.to_le_bytes()])).collect()
+}
+
+pub(crate) fn weight_scalar(weight: &[u8; 16]) -> Scalar {
+    Scalar::from(u128::from_le_bytes(*weight))
+}
+
+/// Weights of a batch of partial keys, for test vectors and the page.
+pub fn accept_weights(items: &[IssuedItem]) -> Vec<[u8; 16]> {
+    let joined: Vec<Vec<u8>> = items.iter().map(|(rec, d)| [rec.0.as_slice(), d].concat()).collect();
+    let parts: Vec<&[u8]> = joined.iter().map(Vec::as_slice).collect();
+    batch_weights(&h64(label::BATCH_D, &parts), items.len())
+}
+
+/// Batch form of the acceptance equation: Σ w_j(d_j·P − R_j − h_j·Ppub) = O. What does not decode fails the batch.
+pub fn accept_batch(params: &Params, items: &[IssuedItem]) -> bool {
+    let weights = accept_weights(items);
+    let (mut base, mut ppub) = (Scalar::ZERO, Scalar::ZERO);
+    let (mut scalars, mut points) = (Vec::new(), Vec::new());
+    for ((rec, d), weight) in items.iter().zip(&weights) {
+        let (Ok(r), Ok(d)) = (group::dec(&rec.r()), group::scal(d)) else { return false };
+        let w = weight_scalar(weight);
+        base += w * d;
+        ppub -= w * rec.h(params);
+        scalars.push(-w);
+        points.push(r);
+    }
+    scalars.extend([base, ppub]);
+    points.extend([super::record::BASE, params.ppub]);
+    RistrettoPoint::vartime_multiscalar_mul(scalars, points) == RistrettoPoint::identity()
+}
+
+/// Single form for an unknown x: R and d decode and the equation holds.
+///
+/// # Errors
+/// [`Error::PointEncoding`], [`Error::ScalarEncoding`], [`Error::PartialKey`].
+pub fn check_partial_key(params: &Params, rec: &Record, d: &[u8; 32]) -> Result<(), Error> {
+    group::dec(&rec.r())?;
+    let (left, right) = rec.partial_key_equation(params, &group::scal(d)?)?;
+    if bool::from(left.ct_eq(&right)) { Ok(()) } else { Err(Error::PartialKey) }
+}

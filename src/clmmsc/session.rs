@@ -1,0 +1,168 @@
+//! Session frames between car and pile on the charging cable (CLMMSC.md §9.3).
+
+use super::error::Error;
+use super::hash::{h32, label};
+use super::reader::Reader;
+use super::{SigmaId, aead, wire::HEADER};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Which end of the cable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Ev,
+    Pile,
+}
+
+impl Side {
+    fn dir(self) -> u8 {
+        match self {
+            Side::Ev => 1,
+            Side::Pile => 2,
+        }
+    }
+}
+
+/// What a frame says. Energy in µJ (negative: fed back), total in minor currency units.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// EV: k_i for this σ.
+    Release {
+        sigma: SigmaId,
+        k: [u8; 32],
+    },
+    /// EV: no key for this σ.
+    Refusal {
+        sigma: SigmaId,
+    },
+    /// Pile: a header to look at.
+    Header(Box<[u8; HEADER]>),
+    End,
+    Bill {
+        transaction: u64,
+        last: bool,
+        energy_uj: i64,
+        total: i64,
+        currency: [u8; 3],
+        tariff: u32,
+    },
+}
+
+impl Body {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Body::Release { sigma, k } => [&[1][..], &sigma.0, k].concat(),
+            Body::Refusal { sigma } => [&[2][..], &sigma.0].concat(),
+            Body::Header(bytes) => [&[3][..], &bytes[..]].concat(),
+            Body::End => vec![4],
+            Body::Bill { transaction, last, energy_uj, total, currency, tariff } => {
+                let mut out = vec![5];
+                out.extend(transaction.to_le_bytes());
+                out.push(u8::from(*last));
+                out.extend(energy_uj.to_le_bytes());
+                out.extend(total.to_le_bytes());
+                out.extend(currency);
+                out.extend(tariff.to_le_bytes());
+                out
+            }
+        }
+    }
+
+    fn decode(from: Side, bytes: &[u8]) -> Option<Body> {
+        let mut r = Reader(bytes);
+        let body = match (r.u8()?, from) {
+            (1, Side::Ev) => Body::Release { sigma: SigmaId(r.array()?), k: r.array()? },
+            (2, Side::Ev) => Body::Refusal { sigma: SigmaId(r.array()?) },
+            (3, Side::Pile) => Body::Header(Box::new(r.array()?)),
+            (4, _) => Body::End,
+            (5, Side::Pile) => Body::Bill {
+                transaction: r.u64()?,
+                last: match r.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return None,
+                },
+                energy_uj: r.i64()?,
+                total: r.i64()?,
+                currency: r.array()?,
+                tariff: r.u32()?,
+            },
+            _ => return None,
+        };
+        r.is_empty().then_some(body)
+    }
+}
+
+/// One side's state of a session; wiped when it ends.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Session {
+    kses: [u8; 32],
+    #[zeroize(skip)]
+    side: Side,
+    next: u64,
+    /// Lowest counter still accepted from the other side.
+    expected: u64,
+}
+
+impl core::fmt::Debug for Session {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Session({:?})", self.side)
+    }
+}
+
+impl Session {
+    pub fn new(kses: [u8; 32], side: Side) -> Session {
+        Session { kses, side, next: 0, expected: 0 }
+    }
+
+    fn key(&self, dir: u8, ctr: u64) -> [u8; 32] {
+        h32(label::SES, &[&self.kses, &[dir], &ctr.to_le_bytes()])
+    }
+
+    /// Seals the next frame.
+    pub fn seal(&mut self, body: &Body) -> Vec<u8> {
+        let (dir, ctr) = (self.side.dir(), self.next);
+        self.next += 1;
+        let mut out = vec![dir];
+        out.extend(ctr.to_le_bytes());
+        out.extend(aead::seal(&self.key(dir, ctr), &body.encode()));
+        out
+    }
+
+    /// Opens a frame of the other side.
+    ///
+    /// # Errors
+    /// In this order: [`Error::Length`], [`Error::Kind`], [`Error::Replay`], [`Error::FrameAuth`], [`Error::Payload`].
+    pub fn open(&mut self, frame: &[u8]) -> Result<Body, Error> {
+        let other = if self.side == Side::Ev { Side::Pile } else { Side::Ev };
+        let mut r = Reader(frame);
+        let (Some(dir), Some(ctr), true) = (r.u8(), r.u64(), frame.len() >= 26) else { return Err(Error::Length) };
+        if dir != other.dir() {
+            return Err(Error::Kind);
+        }
+        if ctr < self.expected {
+            return Err(Error::Replay);
+        }
+        let plain = aead::open(&self.key(dir, ctr), r.0).ok_or(Error::FrameAuth)?;
+        self.expected = ctr.saturating_add(1);
+        Body::decode(other, &plain).ok_or(Error::Payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_go_one_way_once() {
+        let (mut ev, mut pile) = (Session::new([7; 32], Side::Ev), Session::new([7; 32], Side::Pile));
+        let release = Body::Release { sigma: SigmaId([1; 32]), k: [2; 32] };
+        let frame = ev.seal(&release);
+        assert_eq!(pile.open(&frame), Ok(release));
+        assert_eq!(pile.open(&frame), Err(Error::Replay));
+        assert_eq!(ev.open(&frame), Err(Error::Kind));
+        let mut bill = pile.seal(&Body::End);
+        bill[12] ^= 1;
+        assert_eq!(ev.open(&bill), Err(Error::FrameAuth));
+        assert_eq!(ev.open(&bill[..20]), Err(Error::Length));
+    }
+}

@@ -1,0 +1,199 @@
+//! Signcryption (paper §4.2, CLMMSC.md §5): many messages for many receivers in one σ.
+//!
+//! A σ is a deterministic function of the keys, the messages and `rand32`, so resending after a crash gives the same
+//! bytes and no key ever meets two plaintexts. Cost for n receivers with known PK: n variable-base multiplications,
+//! 3 fixed-base ones, n batched encodings.
+
+use super::aead;
+use super::error::Error;
+use super::group;
+use super::hash::{Hasher, first, h16, h32, h64, hs, label};
+use super::keys::{KeyPair, Ticket};
+use super::params::Params;
+use super::record::{Class, Flow, PublicRecord, RecordId, SigmaId};
+use super::schnorr::{self, Name};
+use super::verify::{context, leaf_hash, node_hash, sigma_id};
+use super::wire::{self, CONTEXT, FIXED, MAGIC, PLAIN_EXTRA, SIGNED, TAG, VERSION};
+use super::{merkle, params};
+use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
+use std::collections::BTreeSet;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The public choices of a sender.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    pub flow: Flow,
+    /// Unix seconds.
+    pub created: u64,
+    /// Seconds, 1..ttl_max; one common value per role, so it is no fingerprint.
+    pub ttl: u32,
+    /// Smallest entry size L, at least 64.
+    pub floor: u32,
+}
+
+/// One receiver and its message m_i.
+#[derive(Clone, Copy)]
+pub struct Item<'a> {
+    pub to: &'a PublicRecord,
+    pub message: &'a [u8],
+}
+
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Signcrypted {
+    pub bytes: Vec<u8>,
+    pub id: SigmaId,
+    /// rid of the ticket.
+    pub nullifier: RecordId,
+    pub l: u32,
+}
+
+/// Keys of entry i: `(tag, ke) = H64("ek"; k)`.
+pub(crate) fn entry_keys(k: &[u8; 32]) -> ([u8; TAG], Zeroizing<[u8; 32]>) {
+    let o = Zeroizing::new(h64(label::EK, &[k]));
+    let mut ke = Zeroizing::new([0; 32]);
+    ke.copy_from_slice(&o[TAG..TAG + 32]);
+    (first(&o), ke)
+}
+
+/// Step 1: roles, validity, no receiver twice; gives the epoch.
+fn check_input(
+    params: &Params,
+    env: &Envelope,
+    sender: &KeyPair,
+    ticket: &Ticket,
+    items: &[Item<'_>],
+) -> Result<u32, Error> {
+    let epoch = u32::try_from(params.epoch_wide(env.created)).map_err(|_| Error::SenderInput)?;
+    let (sr, rr) = (env.flow.sender(), env.flow.receiver());
+    let tk = ticket.record();
+    let own = sender.record().is(Class::Id, sr) && sender.record().valid_at(epoch);
+    let once = tk.is(Class::Ticket, sr) && tk.valid_from() == epoch && tk.valid_to() == epoch;
+    let ttl = (1..=params.policy.ttl_max).contains(&env.ttl);
+    let count = (1..=wire::MAX_RECEIVERS as usize).contains(&items.len());
+    let mut seen = BTreeSet::new();
+    let receivers = items.iter().all(|item| {
+        let rec = &item.to.record;
+        rec.check_format().is_ok() && rec.receives_as(rr) && rec.valid_at(epoch) && seen.insert(item.to.rid)
+    });
+    if own && once && ttl && count && receivers { Ok(epoch) } else { Err(Error::SenderInput) }
+}
+
+/// Signcrypts. The ticket is consumed: one ticket, one σ.
+///
+/// # Errors
+/// [`Error::SenderInput`] for anything the sender must not do (roles, validity, repeated receivers, sizes, lifetime).
+pub fn signcrypt(
+    params: &Params,
+    env: &Envelope,
+    sender: &KeyPair,
+    ticket: Ticket,
+    items: &[Item<'_>],
+    rand32: &[u8; 32],
+) -> Result<Signcrypted, Error> {
+    let epoch = check_input(params, env, sender, &ticket, items)?;
+    let longest = items.iter().map(|i| i.message.len() as u64).max().unwrap_or(0);
+    let l = wire::bucket(u64::from(env.floor).max(PLAIN_EXTRA as u64 + longest)).ok_or(Error::SenderInput)?;
+    let n = items.len() as u32;
+    if wire::total_len(n, l) > params.policy.max_bytes {
+        return Err(Error::SenderInput);
+    }
+    let mut out = Vec::with_capacity(wire::total_len(n, l) as usize);
+    out.extend(MAGIC);
+    out.extend([VERSION, params::SUITE, env.flow.code(), 0]);
+    out.extend(epoch.to_le_bytes());
+    out.extend(env.created.to_le_bytes());
+    out.extend(env.ttl.to_le_bytes());
+    out.extend(n.to_le_bytes());
+    out.extend(l.to_le_bytes());
+
+    let w = ephemeral(&ticket, rand32, &out[..FIXED], sender, items);
+    let t = Zeroizing::new(hs(label::EPH_T, &[&*w]));
+    if *t == Scalar::ZERO {
+        return Err(Error::SenderInput);
+    }
+    let ks = Zeroizing::new(h16(label::EPH_K, &[&*w]));
+    out.extend(group::enc(&RistrettoPoint::mul_base(&t)));
+    out.extend(ticket.record().0);
+    let ctx = context(params, &out[..CONTEXT]);
+
+    let entries = sealed_entries(&ctx, &t, &ks, items, l as usize)?;
+    let leaves: Vec<[u8; 32]> = entries.iter().enumerate().map(|(j, e)| leaf_hash(&ctx, j as u32, e)).collect();
+    let root = merkle::root(&leaves, &node_hash).ok_or(Error::SenderInput)?;
+    out.extend(root);
+
+    let im = h64(label::IM, &[&ctx, &root]);
+    let alpha = schnorr::sign(Name::Inner, sender, &im, &h32(label::EPH_A, &[&*w]));
+    let mut inside = Zeroizing::new(sender.record().0.to_vec());
+    inside.extend(alpha);
+    out.extend(aead::seal(&h32(label::CAP, &[&*ks, &ctx]), &inside));
+
+    let om = h64(label::OM, &[&params.id, &out[..SIGNED]]);
+    let bound = Zeroizing::new(ticket.pair().sk() + hs(label::BIND, &[&ctx]) * *t);
+    let nullifier = ticket.pair().public().rid;
+    let rand_outer = h32(label::EPH_O, &[&*w]);
+    out.extend(schnorr::sign_with(Name::Outer, &nullifier, &bound, ticket.pair().nonce_key(), &om, &rand_outer));
+    let id = sigma_id(params, &out);
+    entries.iter().for_each(|e| out.extend(e));
+    Ok(Signcrypted { bytes: out, id, nullifier, l })
+}
+
+/// w = H64("eph"; nk(ticket), rand32, header\[0..32\], rid_S, rid_1, m_1, ..): all randomness of one σ.
+fn ephemeral(
+    ticket: &Ticket,
+    rand32: &[u8; 32],
+    fixed: &[u8],
+    sender: &KeyPair,
+    items: &[Item<'_>],
+) -> Zeroizing<[u8; 64]> {
+    let mut hasher = Hasher::new(label::EPH, 4 + 2 * items.len());
+    hasher.part(ticket.pair().nonce_key());
+    hasher.part(rand32);
+    hasher.part(fixed);
+    hasher.part(&sender.public().rid.0);
+    for item in items {
+        hasher.part(&item.to.rid.0);
+        hasher.part(item.message);
+    }
+    Zeroizing::new(hasher.finish())
+}
+
+/// Steps 5 and 6: the entries in tag order. Z_i = t·PK_i is computed as a batched doubling of (t/2)·PK_i.
+fn sealed_entries(
+    ctx: &[u8; 32],
+    t: &Scalar,
+    ks: &[u8; 16],
+    items: &[Item<'_>],
+    l: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let half = Zeroizing::new(t.div_by_2());
+    let halves: Vec<RistrettoPoint> = items.iter().map(|i| *half * i.to.pk).collect();
+    let shared = RistrettoPoint::double_and_compress_batch(&halves);
+    let mut entries: Vec<Vec<u8>> = items
+        .iter()
+        .zip(&shared)
+        .map(|(item, z)| {
+            let k = Zeroizing::new(kem(ctx, &item.to.rid, &z.0));
+            let (tag, ke) = entry_keys(&k);
+            let mut plain = Zeroizing::new(Vec::with_capacity(l));
+            plain.extend(ks);
+            plain.extend(item.to.record.f());
+            plain.extend((item.message.len() as u32).to_le_bytes());
+            plain.extend(item.message);
+            plain.resize(l, 0);
+            let mut entry = tag.to_vec();
+            entry.extend(aead::seal(&ke, &plain));
+            entry
+        })
+        .collect();
+    shared.into_iter().for_each(|mut z| z.0.zeroize());
+    entries.sort_by(|a, b| a[..TAG].cmp(&b[..TAG]));
+    let clash = entries.windows(2).any(|w| w[0][..TAG] == w[1][..TAG]);
+    if clash { Err(Error::SenderInput) } else { Ok(entries) }
+}
+
+/// k_i = H32("kem"; ctx, rid_i, enc(Z_i)).
+pub(crate) fn kem(ctx: &[u8; 32], rid: &RecordId, z: &[u8; 32]) -> [u8; 32] {
+    h32(label::KEM, &[ctx, &rid.0, z])
+}

@@ -1,0 +1,401 @@
+//! A charging pile: locates and opens the entry for the car in its bay, dispatches power, bills (paper §4.4,
+//! WORLD.md §4, §7.4, §7.5). It acts on what it opened and authenticated, on nothing else.
+
+use super::actor::{ActorId, Role};
+use super::command::Profile;
+use super::enrol::Enrolment;
+use super::fact::{ActorRule, FactKind, Op};
+use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
+use super::packet::{Packet, PlugId};
+use super::plant::{Share, total};
+use super::setup::Genesis;
+use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
+use crate::clmmsc::payload::PlugIn;
+use crate::clmmsc::session::{Body, Session, Side};
+use crate::clmmsc::verify::VerifiedSigma;
+use crate::clmmsc::{Check, Error, Failure, Flow, Record, RecordId, SigmaId};
+use crate::ledger::{Digest, Micros};
+use crate::pbft::{self, Follower, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A transaction: what was ordered, metered and owed.
+#[derive(Clone, Debug)]
+struct Transaction {
+    id: u64,
+    profile: Profile,
+    /// σ obeyed, in order.
+    sigmas: Vec<SigmaId>,
+    shares: Vec<Share>,
+}
+
+/// The car in the bay.
+#[derive(Clone, Debug)]
+struct Bay {
+    ev: ActorId,
+    node: NodeId,
+    /// Unix seconds.
+    since: u64,
+    /// Outstanding challenge; spent by the first accepted flow 5.
+    plug: Option<PlugId>,
+    session: Option<(Session, Record)>,
+    transaction: Option<Transaction>,
+    /// Last reading: charged and discharged µJ, power W.
+    charged_uj: i64,
+    discharged_uj: i64,
+    power_w: i32,
+    limit_w: i32,
+    /// Limit and power last reported.
+    shown: (i32, i32),
+    /// Net energy last reported.
+    metered_uj: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Cp {
+    pub enrolment: Enrolment,
+    genesis: Option<Arc<Genesis>>,
+    follower: Option<Follower>,
+    bay: Option<Bay>,
+    /// Verified σ of flow 1 for which a key was asked.
+    waiting: BTreeMap<SigmaId, VerifiedSigma>,
+    nullifiers: BTreeMap<RecordId, SigmaId>,
+    opened: BTreeSet<(SigmaId, RecordId)>,
+}
+
+impl Cp {
+    pub fn new(enrolment: Enrolment) -> Self {
+        Cp {
+            enrolment,
+            genesis: None,
+            follower: None,
+            bay: None,
+            waiting: BTreeMap::new(),
+            nullifiers: BTreeMap::new(),
+            opened: BTreeSet::new(),
+        }
+    }
+
+    pub fn follower(&self) -> Option<&Follower> {
+        self.follower.as_ref()
+    }
+
+    pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
+        match input {
+            Input::Start => self.enrolment.start(io),
+            Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
+            Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),
+            Input::Timer(_) => {}
+            Input::Plant(event) => self.on_plant(now, event, io),
+            Input::Deliver { from, packet } => match packet {
+                Packet::Answer(wire) => {
+                    self.enrolment.on_answer(now, wire, io);
+                }
+                Packet::Letter(genesis) => {
+                    self.follower = Some(Follower::new(genesis.config.clone()));
+                    self.genesis = Some(genesis.clone());
+                }
+                Packet::Direct(sigma) => self.on_plug_in(now, from, sigma, io),
+                Packet::Area(sigma) => self.on_area(now, sigma, io),
+                Packet::Frame(frame) => self.on_frame(now, from, frame, io),
+                Packet::Pbft(msg) => self.on_publish(msg, io),
+                _ => {}
+            },
+        }
+    }
+
+    // ---- the car arrives
+
+    fn on_plant(&mut self, now: Micros, event: PlantEvent, io: &mut Io<'_, '_>) {
+        match event {
+            PlantEvent::PluggedIn { peer } => self.offer(now, peer, io),
+            PlantEvent::Meter { charged_uj, discharged_uj, power_w } => {
+                self.on_meter(now, charged_uj, discharged_uj, power_w, io);
+            }
+            PlantEvent::Unplugged => self.settle(io),
+        }
+    }
+
+    fn offer(&mut self, now: Micros, ev: ActorId, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let gateway = ActorId::new(Role::Css, setup.gateway_of(setup.area_of(self.enrolment.me.index)));
+        let mut plug = [0; 16];
+        plug.copy_from_slice(&io.rand32()[..16]);
+        let node = setup.node(ev);
+        self.bay = Some(Bay {
+            ev,
+            node,
+            since: setup.unix(now).0,
+            plug: Some(plug),
+            session: None,
+            transaction: None,
+            charged_uj: 0,
+            discharged_uj: 0,
+            power_w: 0,
+            limit_w: 0,
+            shown: (0, 0),
+            metered_uj: 0,
+        });
+        let (Some(key), Some(genesis)) = (self.enrolment.key(), &self.genesis) else { return };
+        let Some(gateway) = genesis.record(gateway) else { return };
+        io.send(node, Packet::Offer { plug, pile: key.record().0, gateway: gateway.rid.0 });
+    }
+
+    /// Flow 5: the session key, bound to this plug.
+    fn on_plug_in(&mut self, now: Micros, from: NodeId, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let sigma = Digest(crate::clmmsc::verify::sigma_id(&setup.params, bytes).0);
+        match self.open_plug_in(now, bytes, io) {
+            Ok((session, record)) => {
+                io.fact(FactKind::Opened { sigma, flow: 5, error: None });
+                if let Some(bay) = self.bay.as_mut().filter(|bay| bay.node == from) {
+                    bay.plug = None;
+                    bay.session = Some((session, record));
+                }
+            }
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                io.ruled(FactKind::Opened { sigma, flow: 5, error }, failure.check);
+            }
+        }
+    }
+
+    fn open_plug_in(&self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) -> Result<(Session, Record), Failure> {
+        let setup = &self.enrolment.setup;
+        let verified = io.bench.verify(bytes, setup.unix(now))?;
+        let key = self.enrolment.key().ok_or(Failure { check: Check::R2, error: Error::RecordRole })?;
+        io.bench.charge(cost::DECAPSULATE + cost::OPEN);
+        let who = Receiver {
+            record: key.record(),
+            pinned: Pinned::Any,
+            since: 0,
+            nullifiers: &|_| None,
+            opened: &|_, _| false,
+        };
+        let k = open::decapsulate(verified.head(), key);
+        let opened = open::open(&setup.params, &verified, &who, &k)?;
+        let layout = Failure::at(Check::P1);
+        let plug_in = PlugIn::decode(&opened.message).map_err(&layout)?;
+        let plug = self.bay.as_ref().and_then(|bay| bay.plug.as_ref());
+        plug_in.check(plug, setup.unix(now).0).map_err(layout)?;
+        Ok((Session::new(plug_in.kses, Side::Pile), opened.sender))
+    }
+
+    // ---- a command arrives
+
+    /// R1–R3 without a key, then the header goes to the car.
+    fn on_area(&mut self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let sigma = Digest(crate::clmmsc::verify::sigma_id(&setup.params, bytes).0);
+        let verified = match io.bench.verify(bytes, setup.unix(now)) {
+            Ok(verified) => verified,
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                return io.ruled(FactKind::Verified { sigma, error }, failure.check);
+            }
+        };
+        io.ruled(FactKind::Verified { sigma, error: None }, Check::V6);
+        let since = self.bay.as_ref().map_or(0, |bay| bay.since);
+        let Some((session, record)) = self.bay.as_mut().and_then(|bay| bay.session.as_mut()) else { return };
+        if verified.header().flow != Flow::COMMAND {
+            return;
+        }
+        let who = Receiver {
+            record,
+            pinned: Pinned::Any,
+            since,
+            nullifiers: &|n| self.nullifiers.get(n).copied(),
+            opened: &|id, rid| self.opened.contains(&(*id, *rid)),
+        };
+        if let Err(failure) = open::check_before_opening(&setup.params, &verified, &who) {
+            return io.refuse("ciphertext", failure, Some(sigma), None);
+        }
+        let mut header = Box::new([0; crate::clmmsc::wire::HEADER]);
+        header.copy_from_slice(verified.header_bytes());
+        let frame = session.seal(&Body::Header(header));
+        io.bench.charge(cost::FRAME);
+        let node = self.bay.as_ref().map_or(NodeId(0), |bay| bay.node);
+        io.send(node, Packet::Frame(frame.into()));
+        self.waiting.insert(verified.id(), verified);
+    }
+
+    fn on_frame(&mut self, now: Micros, from: NodeId, frame: &[u8], io: &mut Io<'_, '_>) {
+        io.bench.charge(cost::FRAME);
+        let who = self.enrolment.setup.actor(from);
+        let Some((session, _)) = self.bay.as_mut().and_then(|bay| bay.session.as_mut()) else { return };
+        match session.open(frame).map_err(Failure::at(Check::F1)) {
+            Ok(Body::Release { sigma, k }) => self.on_release(now, sigma, EntryKey::from_bytes(k), io),
+            Ok(Body::Refusal { sigma }) => {
+                self.waiting.remove(&sigma);
+            }
+            Ok(_) => {}
+            Err(failure) => io.refuse("frame", failure, None, who),
+        }
+    }
+
+    /// R4–R11.
+    fn on_release(&mut self, now: Micros, id: SigmaId, k: EntryKey, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let Some(verified) = self.waiting.remove(&id) else { return };
+        let Some(bay) = self.bay.as_ref() else { return };
+        let Some((_, record)) = &bay.session else { return };
+        let sigma = Digest(id.0);
+        let pinned: BTreeSet<RecordId> = self
+            .genesis
+            .iter()
+            .flat_map(|g| &g.directory)
+            .filter(|(actor, _)| actor.role == Role::Csc)
+            .map(|(_, record)| record.rid)
+            .collect();
+        let who = Receiver {
+            record,
+            pinned: Pinned::Set(&pinned),
+            since: bay.since,
+            nullifiers: &|n| self.nullifiers.get(n).copied(),
+            opened: &|id, rid| self.opened.contains(&(*id, *rid)),
+        };
+        io.bench.charge(cost::OPEN);
+        let opened = match open::open(&setup.params, &verified, &who, &k) {
+            Ok(opened) => opened,
+            Err(Failure { check, error: Error::NotAReceiver }) => {
+                return io.ruled(FactKind::NotAReceiver { sigma }, check);
+            }
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                return io.ruled(FactKind::Opened { sigma, flow: 1, error }, failure.check);
+            }
+        };
+        let at = opened.located;
+        io.ruled(FactKind::Located { sigma, index: at.index, comparisons: at.comparisons }, Check::R4);
+        io.fact(FactKind::Step { op: Op::OpenEntry, count: 1, cost_us: 40 });
+        io.fact(FactKind::Step { op: Op::CheckSender, count: 1, cost_us: 260 });
+        io.ruled(FactKind::Opened { sigma, flow: 1, error: None }, Check::R6);
+        io.ruled(FactKind::Authenticated { sigma, sender: Digest(opened.sender_rid.0) }, Check::R10);
+        self.nullifiers.insert(verified.nullifier(), id);
+        self.opened.insert((id, record.rid(&setup.params)));
+        self.obey(now, id, &opened.message, io);
+    }
+
+    /// A newer profile of the transaction replaces the older; anything else is refused and nothing is done.
+    fn obey(&mut self, now: Micros, id: SigmaId, message: &[u8], io: &mut Io<'_, '_>) {
+        let Some(bay) = self.bay.as_mut() else { return };
+        let running = bay.transaction.as_ref();
+        let newer = |p: &Profile| running.is_none_or(|t| t.id == p.transaction && t.profile.profile < p.profile);
+        let Some(profile) = Profile::decode(message).filter(newer) else {
+            let (what, reason) = ("command".to_owned(), "Command".to_owned());
+            let sigma = Some(Digest(id.0));
+            return io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En5);
+        };
+        io.ruled(FactKind::Commanded { flow: 1, kind: 1 }, ActorRule::En5);
+        match bay.transaction.as_mut() {
+            Some(transaction) => {
+                transaction.profile = profile;
+                transaction.sigmas.push(id);
+            }
+            None => {
+                let id_ = profile.transaction;
+                bay.transaction = Some(Transaction { id: id_, profile, sigmas: vec![id], shares: vec![] });
+            }
+        }
+        self.dispatch(now, io);
+    }
+
+    // ---- power and bill
+
+    /// EN-5: the limit of this second goes to the plug; the next change sets the timer.
+    fn dispatch(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let Some(bay) = self.bay.as_mut() else { return };
+        let Some(transaction) = &bay.transaction else { return };
+        let unix = setup.unix(now).0;
+        let rating = setup.rating_w.min(i32::MAX as u32) as i32;
+        let wanted = transaction.profile.limit_at(unix);
+        if wanted > rating {
+            let (what, reason) = ("limit".to_owned(), format!("{wanted} W is above the rating of {rating} W"));
+            io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En7);
+        }
+        bay.limit_w = wanted.clamp(-rating, rating);
+        if let Some(next) = transaction.profile.next_change(unix) {
+            let at = next.saturating_sub(setup.genesis_time).saturating_mul(1_000_000);
+            io.timer(TimerId::Dispatch, Micros(at.saturating_sub(now.0)));
+        }
+        io.out.push(Output::Power { limit_w: bay.limit_w });
+    }
+
+    fn on_meter(&mut self, now: Micros, charged: i64, discharged: i64, power_w: i32, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let Some(bay) = self.bay.as_mut() else { return };
+        let (more, less) = (charged - bay.charged_uj, discharged - bay.discharged_uj);
+        (bay.charged_uj, bay.discharged_uj, bay.power_w) = (charged, discharged, power_w);
+        let Some(transaction) = bay.transaction.as_mut() else { return };
+        // The reading ends a stretch of time; a price that begins this very second is not yet its price.
+        let price = transaction.profile.price_at(setup.unix(Micros(now.0.saturating_sub(1))).0);
+        match transaction.shares.iter_mut().find(|share| share.price == price) {
+            Some(share) => {
+                share.charged_uj += more;
+                share.discharged_uj += less;
+            }
+            None => transaction.shares.push(Share { price, charged_uj: more, discharged_uj: less }),
+        }
+        let (id, energy_uj) = (transaction.id, charged - discharged);
+        if bay.shown != (bay.limit_w, power_w) {
+            bay.shown = (bay.limit_w, power_w);
+            let fact = FactKind::Dispatched { transaction: id, limit_w: bay.limit_w, power_w };
+            io.ruled(fact, ActorRule::En5);
+        }
+        if energy_uj != bay.metered_uj {
+            bay.metered_uj = energy_uj;
+            io.fact(FactKind::Metered { transaction: id, energy_uj, power_w });
+            self.bill(false, io);
+        }
+    }
+
+    /// EN-6: rounded once over the whole transaction.
+    fn bill(&mut self, last: bool, io: &mut Io<'_, '_>) {
+        let heights = self.heights();
+        let Some(bay) = self.bay.as_mut() else { return };
+        let Some(transaction) = &bay.transaction else { return };
+        let (energy_uj, total) = (bay.charged_uj - bay.discharged_uj, total(&transaction.shares));
+        let tariff = &transaction.profile.tariff;
+        let currency = String::from_utf8_lossy(&tariff.currency).into_owned();
+        let (id, table) = (transaction.id, tariff.id);
+        let fact = FactKind::Billed { transaction: id, energy_uj, total, currency, tariff: table, heights, last };
+        io.ruled(fact, ActorRule::En6);
+        let body = Body::Bill { transaction: id, last, energy_uj, total, currency: tariff.currency, tariff: table };
+        let node = bay.node;
+        if let Some((session, _)) = bay.session.as_mut() {
+            io.bench.charge(cost::FRAME);
+            io.send(node, Packet::Frame(session.seal(&body).into()));
+        }
+    }
+
+    /// Block of each σ obeyed, once the chain's copy here knows it.
+    fn heights(&self) -> Vec<Option<u64>> {
+        let sigmas = self.bay.as_ref().and_then(|bay| bay.transaction.as_ref()).map(|t| t.sigmas.as_slice());
+        let find = |id: &SigmaId| Some(self.follower.as_ref()?.chain().find(&Digest(id.0))?.height.0);
+        sigmas.unwrap_or_default().iter().map(find).collect()
+    }
+
+    fn settle(&mut self, io: &mut Io<'_, '_>) {
+        self.bill(true, io);
+        self.waiting.clear();
+        self.bay = None;
+        io.out.push(Output::CancelTimer(TimerId::Dispatch));
+    }
+
+    fn on_publish(&mut self, msg: &pbft::Message, io: &mut Io<'_, '_>) {
+        let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
+        let mut out = Vec::new();
+        follower.on_publish(publish, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
+    }
+
+    pub fn pending(&self) -> Vec<String> {
+        let waits = self.waiting.keys().map(|id| format!("waits for the car's key for σ {}", Digest(id.0).short(8)));
+        self.enrolment.pending().into_iter().chain(waits).collect()
+    }
+
+    /// The car in the bay.
+    pub fn car(&self) -> Option<ActorId> {
+        self.bay.as_ref().map(|bay| bay.ev)
+    }
+}

@@ -1,0 +1,343 @@
+//! A gateway (CSS): verifies σ, passes it to its piles, and takes part in agreement (paper §4.3, WORLD.md §3).
+//!
+//! It owns keys and area; all consensus logic is in its [`Replica`]. It can read no σ of flow 1.
+
+use super::actor::{ActorId, Role};
+use super::enrol::{Enrolment, Progress};
+use super::fact::{FactKind, Op, Rule, VoteKind};
+use super::io::{Input, Io, Output, TimerId, cost};
+use super::packet::{Packet, parse_sigma};
+use super::setup::Genesis;
+use crate::clmmsc::{Flow, KeyPair, Params};
+use crate::ledger::{Digest, Micros};
+use crate::pbft::{self, About, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The gateway's ID key as the replica's signer.
+#[derive(Debug)]
+struct IdKey {
+    params: Params,
+    key: KeyPair,
+}
+
+impl Signer for IdKey {
+    fn sign(&self, st: &Statement) -> Sig {
+        Sig(crate::clmmsc::vote::sign(&self.params, &self.key, &st.bytes(), &[0; 32]))
+    }
+}
+
+#[derive(Clone)]
+pub struct Css {
+    pub enrolment: Enrolment,
+    genesis: Option<Arc<Genesis>>,
+    signer: Option<Arc<IdKey>>,
+    replica: Option<Replica>,
+    /// σ already passed to the piles.
+    fanned: BTreeSet<Digest>,
+    /// Rule by which the replica last wanted another view.
+    impatience: Option<pbft::Rule>,
+}
+
+impl Css {
+    pub fn new(enrolment: Enrolment) -> Self {
+        Css { enrolment, genesis: None, signer: None, replica: None, fanned: BTreeSet::new(), impatience: None }
+    }
+
+    pub fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref()
+    }
+
+    /// Signs a statement under this gateway's own key: what a Byzantine gateway can do as well.
+    pub fn sign(&self, st: &Statement) -> Option<Sig> {
+        self.signer.as_ref().map(|key| key.sign(st))
+    }
+
+    fn me(&self) -> ActorId {
+        self.enrolment.me
+    }
+
+    pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
+        match input {
+            Input::Start => self.enrolment.start(io),
+            Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
+            Input::Timer(TimerId::Pbft(timer)) => self.agree(now, pbft::Input::Timer(timer), io),
+            Input::Timer(_) | Input::Plant(_) => {}
+            Input::Deliver { from, packet } => self.deliver(now, from, packet, io),
+        }
+    }
+
+    fn deliver(&mut self, now: Micros, from: NodeId, packet: &Packet, io: &mut Io<'_, '_>) {
+        match packet {
+            Packet::Answer(wire) => {
+                if self.enrolment.on_answer(now, wire, io) == Progress::Key {
+                    self.join(now, io);
+                }
+            }
+            Packet::Letter(genesis) => {
+                self.genesis = Some(genesis.clone());
+                self.join(now, io);
+            }
+            Packet::Route(sigma) => self.on_route(now, from, sigma, io),
+            Packet::Pbft(msg) => {
+                let envelope = Envelope { from, to: NodeId(self.me().index), msg: msg.clone() };
+                self.agree(now, pbft::Input::Deliver(envelope), io);
+            }
+            _ => {}
+        }
+    }
+
+    /// With the own key and genesis at hand the replica starts.
+    fn join(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let (Some(genesis), Some(key)) = (&self.genesis, self.enrolment.key()) else { return };
+        let pinned = genesis.record(self.me()).is_some_and(|record| record.rid == key.public().rid);
+        if self.replica.is_some() || !pinned {
+            return;
+        }
+        let signer = Arc::new(IdKey { params: self.enrolment.setup.params.clone(), key: key.clone() });
+        self.signer = Some(signer.clone());
+        self.replica = Some(Replica::new(genesis.config.clone(), ReplicaId(self.me().index), signer));
+        self.agree(now, pbft::Input::Start, io);
+    }
+
+    /// EN-3: verify, pass on to the piles once, hand to the replica.
+    fn on_route(&mut self, now: Micros, from: NodeId, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let id = Digest(crate::clmmsc::verify::sigma_id(&setup.params, bytes).0);
+        let verified = match io.bench.verify(bytes, setup.unix(now)) {
+            Ok(verified) => verified,
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                return io.ruled(FactKind::Verified { sigma: id, error }, failure.check);
+            }
+        };
+        io.ruled(FactKind::Verified { sigma: id, error: None }, crate::clmmsc::Check::V6);
+        let piles = setup.piles_of(self.me().index);
+        let for_piles = matches!(verified.header().flow, Flow::COMMAND | Flow::PILE);
+        if for_piles && !piles.is_empty() && self.fanned.insert(id) {
+            let to = piles.iter().map(|pile| setup.node(*pile)).collect();
+            io.out.push(Output::Fan { to, packet: Packet::Area(bytes.clone()) });
+        }
+        if let Some(sigma) = parse_sigma(&setup.params, bytes) {
+            let msg = Arc::new(Message::Ciphertext(Arc::new(sigma)));
+            let envelope = Envelope { from, to: NodeId(self.me().index), msg };
+            self.agree(now, pbft::Input::Deliver(envelope), io);
+        }
+    }
+
+    fn agree(&mut self, now: Micros, input: pbft::Input, io: &mut Io<'_, '_>) {
+        let Some(replica) = self.replica.as_mut() else { return };
+        let mut out = Vec::new();
+        replica.step(now, input, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
+        let chain = replica.chain();
+        let appended: Vec<_> = out
+            .iter()
+            .filter_map(|o| match o {
+                pbft::Output::Execute { seq, .. } => Some((*seq, chain.digest(*seq).unwrap_or(Digest::ZERO))),
+                _ => None,
+            })
+            .collect();
+        for output in out {
+            self.carry(output, &appended, io);
+        }
+    }
+
+    fn carry(&mut self, output: pbft::Output, appended: &[(crate::ledger::Seq, Digest)], io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        match output {
+            pbft::Output::Persist(record) => {
+                io.bench.charge(cost::PERSIST);
+                io.out.push(Output::Persist(record_name(&record)));
+            }
+            pbft::Output::Send { to, msg } => {
+                self.signed(&msg, io);
+                io.send(to, Packet::Pbft(msg));
+            }
+            pbft::Output::Broadcast(msg) => {
+                self.signed(&msg, io);
+                let to = (0..setup.n).filter(|i| *i != self.me().index).map(NodeId).collect();
+                io.out.push(Output::Fan { to, packet: Packet::Pbft(msg) });
+            }
+            pbft::Output::Publish(msg) => {
+                let height = match &*msg {
+                    Message::Publish(p) => Some((p.block.header.height.0, p.block.header.digest())),
+                    _ => None,
+                };
+                let followers = [(Role::Kgc, 1), (Role::Csc, setup.csc), (Role::Cp, setup.cp)];
+                let to: Arc<[NodeId]> = followers
+                    .into_iter()
+                    .flat_map(|(role, count)| (0..count).map(move |i| ActorId::new(role, i)))
+                    .map(|actor| setup.node(actor))
+                    .collect();
+                // SEALs serve light followers, which come later: only the block itself is published now.
+                if let Some((height, header)) = height {
+                    io.fact(FactKind::Published { height, header });
+                    io.out.push(Output::Fan { to, packet: Packet::Pbft(msg) });
+                }
+            }
+            pbft::Output::SetTimer { timer, after } => io.timer(TimerId::Pbft(timer), after),
+            pbft::Output::CancelTimer(timer) => io.out.push(Output::CancelTimer(TimerId::Pbft(timer))),
+            pbft::Output::Execute { seq, digest, block, .. } => {
+                let (applied, voids) = (block.header.applied, block.voids.len() as u32);
+                io.fact(FactKind::Executed { seq: seq.0, digest, applied, voids });
+                let header = appended.iter().find(|(s, _)| *s == seq).map_or(Digest::ZERO, |(_, d)| *d);
+                let txs = block.proposal.as_ref().map(|p| p.txs.iter().map(|tx| tx.id).collect::<Vec<_>>());
+                let sigmas = txs.unwrap_or_default();
+                let parent = block.header.parent;
+                let count = block.header.count;
+                io.fact(FactKind::BlockAppended { height: seq.0, header, parent, count, sigmas });
+            }
+            pbft::Output::Conflict { seq, .. } => {
+                let reason = "a certificate contradicts the executed block".to_owned();
+                let what = format!("slot {}", seq.0);
+                io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, Rule::Agreement(pbft::Rule::X4));
+            }
+            pbft::Output::Trace { rule, outcome, about } => {
+                if matches!(rule, pbft::Rule::Tm1 | pbft::Rule::Tm2 | pbft::Rule::Vc5) {
+                    self.impatience = Some(rule);
+                }
+                trace(rule, &outcome, &about, io);
+            }
+        }
+    }
+
+    /// What goes out signed is a fact of its own.
+    fn signed(&self, msg: &Message, io: &mut Io<'_, '_>) {
+        let Some((kind, signed)) = msg.signed() else { return };
+        io.bench.charge(cost::SIGN);
+        let st = &signed.statement;
+        let (view, seq, digest) = (st.view.0, st.seq.0, st.digest);
+        match (kind, msg) {
+            (Kind::PrePrepare, Message::PrePrepare(_, proposal)) => {
+                let count = proposal.txs.len() as u32;
+                io.fact(FactKind::Step { op: Op::MerkleRoot, count, cost_us: count });
+                io.bench.charge(count.into());
+                io.fact(FactKind::PrePrepared { view, seq, digest, count });
+            }
+            (Kind::Prepare, _) => io.fact(FactKind::Voted { vote: VoteKind::Prepare, view, seq, digest }),
+            (Kind::Commit, _) => io.fact(FactKind::Voted { vote: VoteKind::Commit, view, seq, digest }),
+            (Kind::DataSet, Message::DataSet(set)) => {
+                io.fact(FactKind::DataSetSent { number: seq, count: set.items.len() as u32 });
+            }
+            (Kind::ViewChange, _) => {
+                let rule = self.impatience.unwrap_or(pbft::Rule::Tm1);
+                let reason = rule.text().to_owned();
+                io.ruled(FactKind::ViewChange { target: view, reason }, Rule::Agreement(rule));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn record_name(record: &pbft::Record) -> &'static str {
+    match record {
+        pbft::Record::Level { .. } => "level",
+        pbft::Record::Vote { .. } => "vote",
+        pbft::Record::Body { .. } => "body",
+        pbft::Record::Prepared(_) => "prepared certificate",
+        pbft::Record::OwnViewChange(_) => "own view change",
+        pbft::Record::NewView(_) => "new view",
+        pbft::Record::Block { .. } => "block",
+    }
+}
+
+fn gateway(id: ReplicaId) -> ActorId {
+    ActorId::new(Role::Css, id.0)
+}
+
+fn vote_kind(kind: Kind) -> Option<VoteKind> {
+    match kind {
+        Kind::Prepare => Some(VoteKind::Prepare),
+        Kind::Commit => Some(VoteKind::Commit),
+        _ => None,
+    }
+}
+
+/// A decision of the replica as a fact, if it is one that people look for.
+fn trace(rule: pbft::Rule, outcome: &Outcome, about: &About, io: &mut Io<'_, '_>) {
+    let fact = match outcome {
+        Outcome::Accept if rule == pbft::Rule::St1 => fetched(about),
+        Outcome::Accept => accepted(about),
+        Outcome::Note => noted(rule, about),
+        Outcome::Hold(reason) => held(reason, about),
+        Outcome::Reject(reason) => Some(refused(reason, about)),
+    };
+    if let Some(kind) = fact {
+        io.ruled(kind, Rule::Agreement(rule));
+    }
+}
+
+fn accepted(about: &About) -> Option<FactKind> {
+    match *about {
+        About::Vote { kind, view, seq, digest, from, have, need } => {
+            let (vote, from) = (vote_kind(kind)?, gateway(from));
+            Some(FactKind::VoteCounted { vote, view: view.0, seq: seq.0, digest, from, have, need })
+        }
+        About::Proposal { view, seq, digest, count } => {
+            Some(FactKind::PrePrepared { view: view.0, seq: seq.0, digest, count })
+        }
+        About::Entered { view, carried } => Some(FactKind::NewView { view: view.0, carried }),
+        About::DataSet { from, count, .. } => Some(FactKind::DataSetMerged { from: gateway(from), count }),
+        _ => None,
+    }
+}
+
+fn fetched(about: &About) -> Option<FactKind> {
+    match *about {
+        About::Slot { seq, digest, .. } => Some(FactKind::BodyFetched { seq: seq.0, digest }),
+        _ => None,
+    }
+}
+
+fn noted(rule: pbft::Rule, about: &About) -> Option<FactKind> {
+    match (rule, *about) {
+        (pbft::Rule::Pd1, About::Slot { view, seq, digest }) => {
+            Some(FactKind::Prepared { view: view.0, seq: seq.0, digest })
+        }
+        (pbft::Rule::Cl1, About::Slot { view, seq, digest }) => {
+            Some(FactKind::Committed { view: view.0, seq: seq.0, digest })
+        }
+        _ => None,
+    }
+}
+
+fn sender(about: &About) -> Option<ActorId> {
+    match about {
+        About::Item { from, .. }
+        | About::DataSet { from, .. }
+        | About::Vote { from, .. }
+        | About::Message { from, .. }
+        | About::ViewChange { from, .. } => Some(gateway(*from)),
+        _ => None,
+    }
+}
+
+fn held(reason: &pbft::Reason, about: &About) -> Option<FactKind> {
+    Some(FactKind::Held { what: format!("{reason:?}"), from: sender(about)? })
+}
+
+fn refused(reason: &pbft::Reason, about: &About) -> FactKind {
+    let text = format!("{reason:?}");
+    if let About::Message { kind, from, view, seq, .. } | About::Vote { kind, from, view, seq, .. } = *about
+        && let Some(vote) = vote_kind(kind)
+    {
+        return FactKind::VoteRefused { vote, view: view.0, seq: seq.0, from: gateway(from), reason: text };
+    }
+    let (what, sigma) = match about {
+        About::Sigma(sigma) | About::Item { sigma, .. } => ("ciphertext".into(), Some(*sigma)),
+        About::Message { kind, .. } => (format!("{kind:?}"), None),
+        About::Proposal { .. } => ("PrePrepare".into(), None),
+        About::DataSet { .. } => ("DataSet".into(), None),
+        About::ViewChange { .. } => ("ViewChange".into(), None),
+        _ => ("message".into(), None),
+    };
+    FactKind::Refused { what, reason: text, sigma, from: sender(about) }
+}
+
+impl Css {
+    /// Why am I waiting?
+    pub fn pending(&self) -> Vec<String> {
+        let replica = self.replica.iter().flat_map(Replica::pending).map(|p| format!("{p:?}"));
+        self.enrolment.pending().into_iter().chain(replica).collect()
+    }
+}

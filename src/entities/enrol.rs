@@ -1,0 +1,222 @@
+//! How an actor comes to its keys: first request, acceptance, tickets, repetition of what was lost (paper §4.1,
+//! WORLD.md §5). The same for everybody but the KGC.
+
+use super::actor::{ActorId, Role};
+use super::fact::{FactKind, Op};
+use super::io::{Io, Output, TimerId, cost};
+use super::packet::Packet;
+use super::setup::Setup;
+use crate::clmmsc::keys::Wanted;
+use crate::clmmsc::request::{self, Head, Randomness};
+use crate::clmmsc::schnorr::Message;
+use crate::clmmsc::{Class, KeyPair, Ticket, UserSecret};
+use crate::ledger::{Digest, Micros};
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Pinned records are valid for a year of hourly epochs.
+pub const PINNED_EPOCHS: u32 = 8_760;
+const FIRST_RETRY: Micros = Micros(500_000);
+const LAST_RETRY: Micros = Micros(8_000_000);
+/// Requests start within this time after the run.
+const START_SPREAD_US: u32 = 50_000;
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+struct Open {
+    wire: Arc<[u8]>,
+    digest: Message,
+    want: Wanted,
+    secrets: Vec<UserSecret>,
+    retry: Micros,
+}
+
+/// One actor's keys.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    pub setup: Arc<Setup>,
+    pub me: ActorId,
+    code: [u8; 32],
+    /// Stream of this actor's long-term secrets.
+    keys: ChaCha8Rng,
+    /// First and last epoch of the ID record.
+    validity: (u32, u32),
+    tickets_wanted: u16,
+    open: Option<Open>,
+    refused: bool,
+    key: Option<KeyPair>,
+    tickets: VecDeque<Ticket>,
+}
+
+/// What an answer led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    Nothing,
+    Key,
+    Tickets,
+}
+
+fn wide(rng: &mut ChaCha8Rng) -> UserSecret {
+    let mut bytes = [0; 64];
+    rng.fill_bytes(&mut bytes);
+    UserSecret::from_wide(&bytes)
+}
+
+impl Enrolment {
+    /// `keys` is the actor's stream of secrets, `code` its enrolment code; validity in epochs.
+    pub fn new(setup: Arc<Setup>, me: ActorId, code: [u8; 32], keys: ChaCha8Rng, validity: (u32, u32)) -> Self {
+        let tickets_wanted = match me.role {
+            Role::Csc => setup.tickets.csc,
+            Role::Css => setup.tickets.css,
+            Role::Ev => setup.tickets.ev,
+            Role::Kgc | Role::Cp | Role::Outsider => 0,
+        };
+        Enrolment {
+            setup,
+            me,
+            code,
+            keys,
+            validity,
+            tickets_wanted,
+            open: None,
+            refused: false,
+            key: None,
+            tickets: VecDeque::new(),
+        }
+    }
+
+    pub fn key(&self) -> Option<&KeyPair> {
+        self.key.as_ref()
+    }
+
+    pub fn refused(&self) -> bool {
+        self.refused
+    }
+
+    /// The next unused ticket of this epoch.
+    pub fn take_ticket(&mut self, epoch: u32) -> Option<Ticket> {
+        let at = self.tickets.iter().position(|t| t.record().valid_from() == epoch)?;
+        self.tickets.remove(at)
+    }
+
+    pub fn has_ticket(&self, epoch: u32) -> bool {
+        self.tickets.iter().any(|t| t.record().valid_from() == epoch)
+    }
+
+    /// Why the actor waits, in words.
+    pub fn pending(&self) -> Option<String> {
+        match (&self.open, &self.key) {
+            (_, None) if self.refused => Some("refused its key".into()),
+            (Some(_), None) => Some("waits for its key".into()),
+            (Some(_), Some(_)) => Some("waits for an answer of the KGC".into()),
+            (None, None) => Some("has not asked for its key yet".into()),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// First request after a drawn delay.
+    pub fn start(&mut self, io: &mut Io<'_, '_>) {
+        let delay = (u64::from(io.rng.next_u32()) * u64::from(START_SPREAD_US)) >> 32;
+        io.timer(TimerId::Request, Micros(delay));
+    }
+
+    fn role(&self) -> crate::clmmsc::Role {
+        use crate::clmmsc::Role as R;
+        match self.me.role {
+            Role::Kgc | Role::Outsider => R::Kgc,
+            Role::Csc => R::Csc,
+            Role::Css => R::Css,
+            Role::Cp => R::Cp,
+            Role::Ev => R::Ev,
+        }
+    }
+
+    fn post(&mut self, open: Open, io: &mut Io<'_, '_>) {
+        io.bench.charge(cost::BOX + cost::SIGN);
+        io.send(self.setup.kgc_node(), Packet::Request(open.wire.clone()));
+        io.timer(TimerId::Request, open.retry);
+        self.open = Some(open);
+    }
+
+    fn head(&self, kind: u8, class: Class, from: u32, to: u32) -> Head {
+        Head { kind, class, role: self.role(), uid: self.me.uid(), from, to }
+    }
+
+    /// The request timer: ask for the first key, or repeat what was not answered.
+    pub fn on_timer(&mut self, io: &mut Io<'_, '_>) {
+        if let Some(mut open) = self.open.take() {
+            open.retry = Micros((open.retry.0 * 2).min(LAST_RETRY.0));
+            return self.post(open, io);
+        }
+        if self.key.is_some() || self.refused {
+            return;
+        }
+        let secret = wide(&mut self.keys);
+        let rand = Randomness { sign: io.rand32(), seal: io.rand32() };
+        let (from, to) = self.validity;
+        let head = self.head(1, Class::Id, from, to);
+        let made = request::first(&self.setup.params, &self.setup.kgc, &head, &secret, &self.code, &rand);
+        let want = Wanted { class: Class::Id, role: self.role(), from, to };
+        let wire = made.wire.into();
+        self.post(Open { wire, digest: made.digest, want, secrets: vec![secret], retry: FIRST_RETRY }, io);
+    }
+
+    fn ask_for_tickets(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let epoch = self.setup.epoch(now).max(self.validity.0);
+        let Some(key) = self.key.clone().filter(|_| self.tickets_wanted > 0) else { return };
+        let secrets: Vec<UserSecret> = (0..self.tickets_wanted).map(|_| wide(&mut self.keys)).collect();
+        let rand = Randomness { sign: io.rand32(), seal: io.rand32() };
+        let head = self.head(2, Class::Ticket, epoch, epoch);
+        let made = request::further(&self.setup.params, &self.setup.kgc, &head, &secrets, &key, &rand);
+        let want = Wanted { class: Class::Ticket, role: self.role(), from: epoch, to: epoch };
+        self.post(Open { wire: made.wire.into(), digest: made.digest, want, secrets, retry: FIRST_RETRY }, io);
+    }
+
+    /// Tells the KGC behind which gateway the car stands now.
+    pub fn attach(&mut self, now: Micros, gateway: [u8; 32], io: &mut Io<'_, '_>) {
+        let Some(key) = self.key.clone() else { return };
+        let epoch = self.setup.epoch(now);
+        let rand = Randomness { sign: io.rand32(), seal: io.rand32() };
+        let head = self.head(3, Class::Id, epoch, epoch);
+        let time = self.setup.unix(now).0;
+        let css = crate::clmmsc::RecordId(gateway);
+        let made = request::attach(&self.setup.params, &self.setup.kgc, &head, &css, time, &key, &rand);
+        let want = Wanted { class: Class::Id, role: self.role(), from: epoch, to: epoch };
+        self.post(Open { wire: made.wire.into(), digest: made.digest, want, secrets: vec![], retry: FIRST_RETRY }, io);
+    }
+
+    /// An answer of the KGC; the first key is followed by a request for tickets.
+    pub fn on_answer(&mut self, now: Micros, wire: &[u8], io: &mut Io<'_, '_>) -> Progress {
+        let Some(open) = self.open.take() else { return Progress::Nothing };
+        io.out.push(Output::CancelTimer(TimerId::Request));
+        if open.secrets.is_empty() {
+            return Progress::Nothing; // an attach: CLA1 or CLA0, nothing to accept
+        }
+        let count = open.secrets.len() as u32;
+        let cost_us = (cost::ACCEPT * u64::from(count) + cost::BOX) as u32;
+        io.bench.charge(cost_us.into());
+        io.fact(FactKind::Step { op: Op::AcceptKey, count, cost_us });
+        let pairs = request::accept_answer(&self.setup.params, &open.want, &open.secrets, &open.digest, wire);
+        let pairs = match pairs {
+            Ok(pairs) => pairs,
+            Err(failure) => {
+                self.refused = self.key.is_none();
+                io.ruled(FactKind::KeyRefused { error: failure.error.name().into() }, failure.check);
+                return Progress::Nothing;
+            }
+        };
+        let rid = pairs.first().map_or(Digest::ZERO, |pair| Digest(pair.public().rid.0));
+        let class = open.want.class as u8;
+        io.ruled(FactKind::KeyAccepted { rid, class, count }, crate::clmmsc::Check::A2);
+        if open.want.class == Class::Id {
+            self.key = pairs.into_iter().next();
+            self.ask_for_tickets(now, io);
+            Progress::Key
+        } else {
+            self.tickets.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
+            Progress::Tickets
+        }
+    }
+}

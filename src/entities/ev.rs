@@ -1,0 +1,206 @@
+//! An electric car: plugs in, tells its CSC what it wants, and hands the pile k_i for each header it is shown
+//! (paper §4.4, WORLD.md §4). Its full private key never leaves it.
+
+use super::actor::{ActorId, Role};
+use super::csc::signcrypt_facts;
+use super::enrol::Enrolment;
+use super::fact::{FactKind, Op};
+use super::io::{Input, Io, PlantEvent, TimerId, cost};
+use super::packet::{Packet, PlugId};
+use super::plant::Battery;
+use super::setup::Genesis;
+use crate::clmmsc::open;
+use crate::clmmsc::payload::{PlugIn, Upload, session_key};
+use crate::clmmsc::session::{Body, Session, Side};
+use crate::clmmsc::signcrypt::{self, Envelope, Item};
+use crate::clmmsc::verify::VerifiedHeader;
+use crate::clmmsc::{Check, Failure, Flow, PublicRecord, Record, RecordId, SigmaId};
+use crate::ledger::{Digest, Micros};
+use crate::pbft::NodeId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a car wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wants {
+    pub target_ppm: u32,
+    /// Unix seconds.
+    pub departure: u64,
+}
+
+#[derive(Clone, Debug)]
+struct AtPile {
+    pile: ActorId,
+    /// Unix seconds.
+    since: u64,
+    session: Option<(Session, RecordId)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ev {
+    pub enrolment: Enrolment,
+    wants: Wants,
+    battery: Battery,
+    power_w: i32,
+    genesis: Option<Arc<Genesis>>,
+    plugged: Option<AtPile>,
+    /// For which pile each σ was answered.
+    answered: BTreeMap<SigmaId, RecordId>,
+}
+
+impl Ev {
+    pub fn new(enrolment: Enrolment, battery: Battery, wants: Wants) -> Self {
+        Ev { enrolment, wants, battery, power_w: 0, genesis: None, plugged: None, answered: BTreeMap::new() }
+    }
+
+    pub fn battery(&self) -> &Battery {
+        &self.battery
+    }
+
+    pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
+        match input {
+            Input::Start => self.enrolment.start(io),
+            Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
+            Input::Timer(_) => {}
+            Input::Plant(PlantEvent::PluggedIn { peer }) => {
+                let since = self.enrolment.setup.unix(now).0;
+                self.plugged = Some(AtPile { pile: peer, since, session: None });
+                io.fact(FactKind::PluggedIn { cp: peer });
+            }
+            Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w }) => {
+                (self.battery.charged_uj, self.battery.discharged_uj) = (charged_uj, discharged_uj);
+                self.power_w = power_w;
+            }
+            Input::Plant(PlantEvent::Unplugged) => {
+                if let Some(at) = &self.plugged {
+                    io.fact(FactKind::Departed { cp: at.pile });
+                }
+            }
+            Input::Deliver { from, packet } => match packet {
+                Packet::Answer(wire) => {
+                    self.enrolment.on_answer(now, wire, io);
+                }
+                Packet::Letter(genesis) => self.genesis = Some(genesis.clone()),
+                Packet::Offer { plug, pile, gateway } => self.on_offer(now, from, plug, pile, gateway, io),
+                Packet::Frame(frame) => self.on_frame(now, from, frame, io),
+                _ => {}
+            },
+        }
+    }
+
+    /// Flow 5 to the pile, attach at the KGC, flow 4 to the CSC.
+    fn on_offer(
+        &mut self,
+        now: Micros,
+        from: NodeId,
+        plug: &PlugId,
+        pile: &[u8; 106],
+        gateway: &[u8; 32],
+        io: &mut Io<'_, '_>,
+    ) {
+        let setup = self.enrolment.setup.clone();
+        let record = Record(*pile).derive(&setup.params);
+        io.bench.charge(cost::DERIVE);
+        let known = |r: &PublicRecord| self.genesis.as_ref().is_some_and(|g| g.owner(&r.rid.0) == setup.actor(from));
+        let (Ok(record), Some(key)) = (record, self.enrolment.key().cloned()) else { return };
+        if !known(&record) {
+            let failure = Failure { check: Check::R9, error: crate::clmmsc::Error::Unpinned };
+            return io.refuse("offer", failure, None, setup.actor(from));
+        }
+        let kses = session_key(&key, plug, &io.rand32());
+        let unix = setup.unix(now).0;
+        let not_after = unix + u64::from(setup.params.policy.ttl_max);
+        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after };
+        if let Some(sigma) = self.signcrypt(now, Flow::PLUG_IN, &record, &plug_in.encode(), io) {
+            io.send(from, Packet::Direct(sigma));
+            if let Some(at) = self.plugged.as_mut() {
+                at.session = Some((Session::new(kses, Side::Ev), record.rid));
+            }
+        }
+        self.enrolment.attach(now, *gateway, io);
+        self.upload(now, &record, io);
+    }
+
+    fn upload(&mut self, now: Micros, pile: &PublicRecord, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let csc = ActorId::new(Role::Csc, self.enrolment.me.index % setup.csc.max(1));
+        let Some(to) = self.genesis.as_ref().and_then(|g| g.record(csc)).cloned() else { return };
+        let upload = Upload {
+            discharge: false,
+            time: setup.unix(now).0,
+            soc_ppm: self.battery.soc_ppm(),
+            capacity_wh: self.battery.capacity_wh,
+            max_power_w: self.battery.max_power_w,
+            power_w: self.power_w,
+            energy_wh: (self.battery.charged_uj / super::plant::UJ_PER_WH) as u64,
+            departure: self.wants.departure,
+            target_ppm: self.wants.target_ppm,
+            pile: pile.rid.0,
+        };
+        if let Some(sigma) = self.signcrypt(now, Flow::UPLOAD, &to, &upload.encode(), io) {
+            io.send(setup.node(csc), Packet::Direct(sigma));
+        }
+    }
+
+    fn signcrypt(
+        &mut self,
+        now: Micros,
+        flow: Flow,
+        to: &PublicRecord,
+        message: &[u8],
+        io: &mut Io<'_, '_>,
+    ) -> Option<Arc<[u8]>> {
+        let setup = self.enrolment.setup.clone();
+        let ticket = self.enrolment.take_ticket(setup.epoch(now))?;
+        let key = self.enrolment.key()?.clone();
+        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor: 64 };
+        let made =
+            signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, &[Item { to, message }], &io.rand32()).ok()?;
+        signcrypt_facts(&made, flow, 1, io);
+        Some(made.bytes.into())
+    }
+
+    fn on_frame(&mut self, now: Micros, from: NodeId, frame: &[u8], io: &mut Io<'_, '_>) {
+        io.bench.charge(cost::FRAME);
+        let setup = self.enrolment.setup.clone();
+        let Some((session, pile)) = self.plugged.as_mut().and_then(|at| at.session.as_mut()) else { return };
+        let pile = *pile;
+        match session.open(frame).map_err(Failure::at(Check::F1)) {
+            Ok(Body::Header(header)) => self.on_header(now, from, &header[..], pile, io),
+            Ok(Body::Bill { last: true, .. } | Body::End) => self.plugged = None,
+            Ok(_) => {}
+            Err(failure) => io.refuse("frame", failure, None, setup.actor(from)),
+        }
+    }
+
+    /// E1–E5: k_i for this σ and no more.
+    fn on_header(&mut self, now: Micros, from: NodeId, bytes: &[u8], pile: RecordId, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        let (Some(at), Some(key)) = (self.plugged.as_mut(), self.enrolment.key()) else { return };
+        let sigma = crate::clmmsc::verify::sigma_id(&setup.params, bytes);
+        io.bench.charge(cost::HEADER + cost::DECAPSULATE + cost::FRAME);
+        let answered = |id: &SigmaId| self.answered.get(id).copied();
+        let released = VerifiedHeader::verify(&setup.params, bytes, setup.unix(now).0)
+            .and_then(|head| open::release(&setup.params, &head, key, at.since, &pile, answered));
+        let Some((session, _)) = at.session.as_mut() else { return };
+        match released {
+            Ok(k) => {
+                let cost_us = cost::DECAPSULATE as u32;
+                io.fact(FactKind::Step { op: Op::Decapsulate, count: 1, cost_us });
+                io.ruled(FactKind::KeyReleased { sigma: Digest(sigma.0) }, Check::E5);
+                self.answered.insert(sigma, pile);
+                let frame = session.seal(&Body::Release { sigma, k: *k.as_bytes() });
+                io.send(from, Packet::Frame(frame.into()));
+            }
+            Err(failure) => {
+                let frame = session.seal(&Body::Refusal { sigma });
+                io.send(from, Packet::Frame(frame.into()));
+                io.refuse("header", failure, Some(Digest(sigma.0)), setup.actor(from));
+            }
+        }
+    }
+
+    pub fn pending(&self) -> Vec<String> {
+        self.enrolment.pending().into_iter().collect()
+    }
+}

@@ -1,0 +1,418 @@
+//! The key generation centre: issues keys and pseudo-identities, makes genesis, routes σ by opening f_i
+//! (paper §4.1, §4.2; WORLD.md §4, §5).
+//!
+//! It can issue records, but it knows no user's x: it can neither sign for anybody nor read what is sent to them.
+
+use super::actor::{ActorId, Role};
+use super::fact::{ActorRule, FactKind};
+use super::io::{Input, Io, Output, TimerId, cost};
+use super::packet::Packet;
+use super::setup::{Genesis, Setup};
+use crate::clmmsc::channel::{self, Purpose};
+use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
+use crate::clmmsc::open::{self, Pinned, Receiver};
+use crate::clmmsc::payload::Routing;
+use crate::clmmsc::{Class, Failure, KeyPair, PublicRecord, Record, RecordId, SigmaId, list, request};
+use crate::ledger::{self, Digest, Micros, Secs};
+use crate::pbft::{self, Config, Follower, NodeId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// The list follows the last change by this time.
+const LIST_AFTER: Micros = Micros(200_000);
+/// Patience with the second of the two packets about a σ.
+const PAIR_PATIENCE: Micros = Micros(5_000_000);
+
+/// What is known about a σ before it can be routed.
+#[derive(Clone, Debug)]
+struct Half {
+    since: Micros,
+    sigma: Option<Arc<[u8]>>,
+    /// Class and pseudo-identity of each receiver.
+    receivers: Option<Vec<(Class, [u8; 32])>>,
+}
+
+/// A routed σ that is not yet known to be stored.
+#[derive(Clone, Debug)]
+struct Routed {
+    sigma: Arc<[u8]>,
+    at: Micros,
+    wait: u64,
+    expires: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Kgc {
+    setup: Arc<Setup>,
+    me: ActorId,
+    master: MasterKey,
+    key: KeyPair,
+    desk: Desk,
+    answers: VecDeque<(Micros, NodeId, Arc<[u8]>)>,
+    /// First ID record of each actor.
+    records: BTreeMap<ActorId, PublicRecord>,
+    genesis: Option<Arc<Genesis>>,
+    attached: BTreeMap<ActorId, u16>,
+    halves: BTreeMap<SigmaId, Half>,
+    opened: BTreeSet<SigmaId>,
+    routed: BTreeMap<SigmaId, Routed>,
+    follower: Option<Follower>,
+}
+
+impl Kgc {
+    /// The centre with its master key, its own record, and everybody's enrolment code.
+    pub fn new(setup: Arc<Setup>, master: MasterKey, key: KeyPair, codes: &[(ActorId, [u8; 32])]) -> Self {
+        let mut desk = Desk::default();
+        for (actor, code) in codes {
+            let role = match actor.role {
+                Role::Kgc | Role::Outsider => continue,
+                Role::Csc => crate::clmmsc::Role::Csc,
+                Role::Css => crate::clmmsc::Role::Css,
+                Role::Cp => crate::clmmsc::Role::Cp,
+                Role::Ev => crate::clmmsc::Role::Ev,
+            };
+            desk.register(actor.uid(), User { role, code: Some(*code), records: vec![], attached: None });
+        }
+        Kgc {
+            setup,
+            me: ActorId::new(Role::Kgc, 0),
+            master,
+            key,
+            desk,
+            answers: VecDeque::new(),
+            records: BTreeMap::new(),
+            genesis: None,
+            attached: BTreeMap::new(),
+            halves: BTreeMap::new(),
+            opened: BTreeSet::new(),
+            routed: BTreeMap::new(),
+            follower: None,
+        }
+    }
+
+    pub fn id(&self) -> ActorId {
+        self.me
+    }
+
+    pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
+        match input {
+            Input::Start => io.fact(FactKind::SetUp { params_id: Digest(self.setup.params.id) }),
+            Input::Timer(TimerId::Answer) => self.send_answers(now, io),
+            Input::Timer(TimerId::List) => self.send_lists(now, io),
+            Input::Timer(TimerId::Pair) => self.give_up(now, io),
+            Input::Timer(TimerId::Stored) => self.repeat(now, io),
+            Input::Timer(_) | Input::Plant(_) => {}
+            Input::Deliver { from, packet } => match packet {
+                Packet::Request(wire) => self.on_request(now, from, wire, io),
+                Packet::Submit { sigma, .. } => self.on_submit(now, sigma, io),
+                Packet::Direct(sigma) => self.on_routing(now, sigma, io),
+                Packet::Pbft(msg) => self.on_publish(msg, io),
+                _ => {}
+            },
+        }
+    }
+
+    // ---- keys
+
+    fn on_request(&mut self, now: Micros, from: NodeId, wire: &[u8], io: &mut Io<'_, '_>) {
+        io.bench.charge(cost::REQUEST);
+        let unix = self.setup.unix(now).0;
+        let answer = match self.desk.check(&self.setup.params, &self.key, unix, wire) {
+            Ok(Granted { stored: Some(answer), .. }) => answer,
+            Ok(granted) => match self.grant(now, &granted, io) {
+                Some(answer) => answer,
+                None => request::REFUSED.as_slice().into(),
+            },
+            Err(failure) => {
+                io.refuse("request", failure, None, self.setup.actor(from));
+                request::REFUSED.as_slice().into()
+            }
+        };
+        self.answers.push_back((Micros(now.0 + self.setup.answer_delay.0), from, answer));
+        if self.answers.len() == 1 {
+            io.timer(TimerId::Answer, self.setup.answer_delay);
+        }
+    }
+
+    fn grant(&mut self, now: Micros, granted: &Granted, io: &mut Io<'_, '_>) -> Option<Arc<[u8]>> {
+        let head = granted.head;
+        let of = ActorId::from_uid(head.uid)?;
+        if let Some((css, _)) = granted.attach {
+            let answer: Arc<[u8]> = request::ACCEPTED.as_slice().into();
+            self.desk.remember(granted, &[], answer.clone());
+            io.out.push(Output::Persist("attach"));
+            let css = self.genesis.as_ref().and_then(|g| g.owner(&css.0))?;
+            self.attached.insert(of, css.index);
+            io.fact(FactKind::Attached { ev: of, css });
+            return Some(answer);
+        }
+        let params = &self.setup.params;
+        let mut items: Vec<(Record, [u8; 32])> = Vec::new();
+        for x in &granted.keys {
+            let ctr = self.desk.next_counter(head.class, head.role, head.uid, head.from);
+            let what = Issue { class: head.class, role: head.role, from: head.from, to: head.to, uid: head.uid, ctr };
+            items.push(self.master.issue(params, &what, x, &io.rand32()).ok()?);
+        }
+        io.bench.charge(cost::ISSUE * items.len() as u64 + cost::BOX);
+        let x1 = granted.keys.first()?;
+        let answer: Arc<[u8]> = self.master.seal_answer(params, &granted.digest, x1, &items, &io.rand32()).ok()?.into();
+        let records: Vec<(RecordId, Record)> = items.iter().map(|(rec, _)| (rec.rid(params), *rec)).collect();
+        self.desk.remember(granted, &records, answer.clone());
+        io.bench.charge(cost::PERSIST);
+        io.out.push(Output::Persist("answer"));
+        io.fact(FactKind::Registered { of, class: head.class as u8, count: items.len() as u32 });
+        if head.class == Class::Id {
+            let record = items[0].0.derive(params).ok()?;
+            io.fact(FactKind::PseudonymIssued { of, f: Digest(items[0].0.f()) });
+            self.enrolled(now, of, record, io);
+        }
+        Some(answer)
+    }
+
+    fn enrolled(&mut self, now: Micros, of: ActorId, record: PublicRecord, io: &mut Io<'_, '_>) {
+        self.records.insert(of, record);
+        if of.role == Role::Ev {
+            io.timer(TimerId::List, LIST_AFTER);
+        }
+        if self.genesis.is_some() || !self.setup.pinned().all(|actor| self.records.contains_key(&actor)) {
+            return;
+        }
+        let Some(genesis) = self.make_genesis() else { return };
+        let _ = now;
+        let genesis = Arc::new(genesis);
+        for (actor, record) in &genesis.directory {
+            if actor.role == Role::Css {
+                self.desk.pin_gateway(record.rid);
+            }
+        }
+        self.follower = Some(Follower::new(genesis.config.clone()));
+        self.genesis = Some(genesis.clone());
+        io.fact(FactKind::GenesisMade { network_id: genesis.network_id() });
+        let everybody = 1 + self.setup.n + self.setup.csc + self.setup.cp + self.setup.ev;
+        let to = (0..everybody).map(NodeId).filter(|node| *node != self.setup.kgc_node()).collect();
+        io.out.push(Output::Fan { to, packet: Packet::Letter(genesis) });
+    }
+
+    fn make_genesis(&self) -> Option<Genesis> {
+        let s = &self.setup;
+        let directory: Vec<(ActorId, PublicRecord)> =
+            s.pinned().map(|actor| Some((actor, self.records.get(&actor)?.clone()))).collect::<Option<_>>()?;
+        let gateways = directory.iter().filter(|(a, _)| a.role == Role::Css);
+        let (a, p) = (&s.agreement, &s.params.policy);
+        let genesis = pbft::Genesis {
+            params_id: Digest(s.params.id),
+            rids: gateways.map(|(_, record)| Digest(record.rid.0)).collect(),
+            policy: ledger::Policy {
+                batch_max: a.batch_max,
+                batch_bytes: a.batch_bytes,
+                epoch_secs: p.epoch_len.into(),
+                skew: p.skew.into(),
+                ttl_max: p.ttl_max.into(),
+                max_lag: p.epoch_len.into(),
+            },
+            k: 16,
+            l: 32,
+            time: Secs(s.genesis_time),
+        };
+        let mut config = Config::new(genesis).ok()?;
+        config.pipeline = a.pipeline;
+        config.batch_delay = a.batch_delay;
+        config.t0 = a.t0;
+        config.relay_after = a.relay_after;
+        config.backoff_cap = a.backoff_cap;
+        config.fetch_timeout = a.fetch_timeout;
+        config.drift = a.drift;
+        Some(Genesis { config: Arc::new(config), directory })
+    }
+
+    fn send_answers(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        while self.answers.front().is_some_and(|(due, _, _)| *due <= now) {
+            if let Some((_, to, answer)) = self.answers.pop_front() {
+                io.send(to, Packet::Answer(answer));
+            }
+        }
+        if let Some((due, _, _)) = self.answers.front() {
+            io.timer(TimerId::Answer, Micros(due.0 - now.0));
+        }
+    }
+
+    fn send_lists(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let Some(genesis) = self.genesis.clone() else {
+            return io.timer(TimerId::List, LIST_AFTER); // nobody to send it to yet
+        };
+        let epoch = self.setup.epoch(now);
+        let valid = |record: &&PublicRecord| record.record.valid_at(epoch);
+        let evs = self.records.iter().filter(|(a, _)| a.role == Role::Ev).map(|(_, record)| record);
+        let records: Vec<Record> = evs.filter(valid).map(|record| record.record).collect();
+        for csc in (0..self.setup.csc).map(|index| ActorId::new(Role::Csc, index)) {
+            let Some(to) = genesis.record(csc) else { continue };
+            io.bench.charge(cost::SIGN + cost::BOX);
+            let plain = list::make(&self.setup.params, &self.key, epoch, &records, &io.rand32());
+            let secret = io.rand32();
+            let boxed = channel::seal_box(&self.setup.params, Purpose::List, to, &plain, &secret, &io.rand32());
+            io.send(self.setup.node(csc), Packet::List(boxed.into()));
+            io.ruled(FactKind::ListSent { csc, count: records.len() as u32 }, ActorRule::En8);
+        }
+    }
+
+    // ---- routing
+
+    fn half(&mut self, now: Micros, id: SigmaId, io: &mut Io<'_, '_>) -> &mut Half {
+        if self.halves.is_empty() {
+            io.timer(TimerId::Pair, PAIR_PATIENCE);
+        }
+        self.halves.entry(id).or_insert(Half { since: now, sigma: None, receivers: None })
+    }
+
+    /// Verifies; a failure is a fact.
+    fn verified(
+        &self,
+        now: Micros,
+        bytes: &Arc<[u8]>,
+        io: &mut Io<'_, '_>,
+    ) -> Option<crate::clmmsc::verify::VerifiedSigma> {
+        let sigma = Digest(crate::clmmsc::verify::sigma_id(&self.setup.params, bytes).0);
+        match io.bench.verify(bytes, self.setup.unix(now)) {
+            Ok(verified) => {
+                io.ruled(FactKind::Verified { sigma, error: None }, crate::clmmsc::Check::V6);
+                Some(verified)
+            }
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                io.ruled(FactKind::Verified { sigma, error }, failure.check);
+                None
+            }
+        }
+    }
+
+    fn on_submit(&mut self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+        let Some(verified) = self.verified(now, bytes, io) else { return };
+        let id = verified.id();
+        self.half(now, id, io).sigma = Some(bytes.clone());
+        self.route(now, id, io);
+    }
+
+    /// Flow 6: the list of receivers beside a σ.
+    fn on_routing(&mut self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+        let Some(verified) = self.verified(now, bytes, io) else { return };
+        let sigma = Digest(verified.id().0);
+        match self.open_routing(&verified, io) {
+            Ok(list) => {
+                self.opened.insert(verified.id());
+                io.fact(FactKind::Opened { sigma, flow: 6, error: None });
+                let id = list.sigma;
+                self.half(now, id, io).receivers = Some(list.receivers);
+                self.route(now, id, io);
+            }
+            Err(failure) => {
+                let error = Some(failure.error.name().to_owned());
+                io.ruled(FactKind::Opened { sigma, flow: 6, error }, failure.check);
+            }
+        }
+    }
+
+    fn open_routing(
+        &self,
+        verified: &crate::clmmsc::verify::VerifiedSigma,
+        io: &mut Io<'_, '_>,
+    ) -> Result<Routing, Failure> {
+        io.bench.charge(cost::DECAPSULATE + cost::OPEN);
+        let pinned = self.genesis.iter().flat_map(|g| &g.directory).filter(|(a, _)| a.role == Role::Csc);
+        let pinned: BTreeSet<RecordId> = pinned.map(|(_, record)| record.rid).collect();
+        let who = Receiver {
+            record: self.key.record(),
+            pinned: Pinned::Set(&pinned),
+            since: 0,
+            nullifiers: &|_| None,
+            opened: &|id, _| self.opened.contains(id),
+        };
+        let k = open::decapsulate(verified.head(), &self.key);
+        let opened = open::open(&self.setup.params, verified, &who, &k)?;
+        Routing::decode(&opened.message).map_err(Failure::at(crate::clmmsc::Check::P1))
+    }
+
+    /// EN-1, EN-2: with both packets at hand, open each f and forward σ to the gateways of these cars.
+    fn route(&mut self, now: Micros, id: SigmaId, io: &mut Io<'_, '_>) {
+        let Some(Half { sigma: Some(sigma), receivers: Some(receivers), .. }) = self.halves.get(&id).cloned() else {
+            return;
+        };
+        self.halves.remove(&id);
+        io.bench.charge(cost::PSEUDONYM * receivers.len() as u64);
+        let mut gateways = BTreeSet::new();
+        for (class, f) in &receivers {
+            let opened = self.master.open(*class, crate::clmmsc::Role::Ev, f);
+            let ev = match opened {
+                Ok(identity) => ActorId::from_uid(identity.uid),
+                Err(error) => {
+                    let reason = error.name().to_owned();
+                    let sigma = Some(Digest(id.0));
+                    io.ruled(FactKind::Refused { what: "pseudonym".into(), reason, sigma, from: None }, ActorRule::En1);
+                    return;
+                }
+            };
+            match ev.and_then(|ev| self.attached.get(&ev)) {
+                Some(css) => gateways.extend([*css]),
+                None => gateways.extend(0..self.setup.n),
+            }
+        }
+        let actors: Vec<ActorId> = gateways.iter().map(|index| ActorId::new(Role::Css, *index)).collect();
+        io.ruled(FactKind::Routed { sigma: Digest(id.0), gateways: actors }, ActorRule::En2);
+        let to = gateways.into_iter().map(NodeId).collect();
+        io.out.push(Output::Fan { to, packet: Packet::Route(sigma.clone()) });
+        let wait = 2 * self.setup.agreement.t0.0;
+        let expires = self.setup.unix(now).0 + u64::from(self.setup.ttl);
+        self.routed.insert(id, Routed { sigma, at: now, wait, expires });
+        io.timer(TimerId::Stored, Micros(wait));
+    }
+
+    fn give_up(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let over = |half: &Half| half.since.0 + PAIR_PATIENCE.0 <= now.0;
+        let late: Vec<SigmaId> = self.halves.iter().filter(|(_, h)| over(h)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.halves.remove(&id);
+            let reason = "the other of the two packets never came".to_owned();
+            let (what, sigma) = ("routing".to_owned(), Some(Digest(id.0)));
+            io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En2);
+        }
+        if let Some(next) = self.halves.values().map(|h| h.since.0 + PAIR_PATIENCE.0).min() {
+            io.timer(TimerId::Pair, Micros(next - now.0));
+        }
+    }
+
+    /// What is not on the chain in time goes to all gateways (CONSENSUS.md §4.1).
+    fn repeat(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let unix = self.setup.unix(now).0;
+        self.routed.retain(|_, routed| routed.expires >= unix);
+        let most = 8 * self.setup.agreement.t0.0;
+        for routed in self.routed.values_mut().filter(|routed| routed.at.0 + routed.wait <= now.0) {
+            let to = (0..self.setup.n).map(NodeId).collect();
+            io.out.push(Output::Fan { to, packet: Packet::Route(routed.sigma.clone()) });
+            routed.at = now;
+            routed.wait = (routed.wait * 2).min(most);
+        }
+        if let Some(next) = self.routed.values().map(|r| r.at.0 + r.wait).min() {
+            io.timer(TimerId::Stored, Micros(next.saturating_sub(now.0)));
+        }
+    }
+
+    fn on_publish(&mut self, msg: &pbft::Message, io: &mut Io<'_, '_>) {
+        let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
+        let mut out = Vec::new();
+        follower.on_publish(publish, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
+        let chain = follower.chain();
+        self.routed.retain(|id, _| chain.find(&Digest(id.0)).is_none());
+        if self.routed.is_empty() {
+            io.out.push(Output::CancelTimer(TimerId::Stored));
+        }
+    }
+
+    pub fn pending(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.genesis.is_none() {
+            let missing = self.setup.pinned().filter(|actor| !self.records.contains_key(actor));
+            all.extend(missing.map(|actor| format!("waits for the request of {actor}")));
+        }
+        all.extend(self.routed.keys().map(|id| format!("waits for σ {} on the chain", Digest(id.0).short(8))));
+        all
+    }
+}
