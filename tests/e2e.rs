@@ -1,0 +1,274 @@
+//! End-to-end tests in a real Chromium on the built site (PAGE.md §11): what a person, a link or an embedding page
+//! gets. `cargo xtask test e2e` builds the site and runs them; `cargo xtask bench-frames` runs the measurements.
+#![cfg(all(feature = "e2e", not(target_arch = "wasm32")))]
+#![allow(clippy::disallowed_types)] // a test of a page waits by the clock
+
+#[path = "e2e/harness.rs"]
+mod harness;
+#[path = "../xtask/src/server.rs"]
+mod server;
+
+use harness::{Outcome, Page, REFERENCE, dist, ensure, run};
+use serde_json::{Value, json};
+
+/// The console check must be able to fail, or "no console error" says nothing.
+#[test]
+fn the_harness_sees_console_errors_and_calls_commands() -> Outcome {
+    let folder = harness::target().join("e2e-harness");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("index.html"), "<!DOCTYPE html><title>t</title><script src=\"a.js\"></script>")?;
+    std::fs::write(
+        folder.join("a.js"),
+        "globalThis.voltcast = { call: async (c, a) => { if (c === 'no') throw new Error('refused'); return [c, a]; } };\
+         if (location.hash === '#bad') console.error('planted');",
+    )?;
+    run("harness", &folder, REFERENCE, |page| {
+        Box::pin(async move {
+            page.open("#good").await?;
+            ensure(page.call("echo", json!({ "x": 1 })).await? == json!(["echo", { "x": 1 }]), "the command's answer")?;
+            ensure(page.call("no", json!({})).await.is_err_and(|e| e.to_string().contains("refused")), "the refusal")?;
+            let before = page.console_errors().await?;
+            // The page has no icon, and a failed request is an error as well.
+            ensure(before.iter().all(|line| line.contains("favicon")), format!("unexpected: {before:?}"))?;
+            page.open("#bad").await?;
+            let after = page.console_errors().await?;
+            ensure(after.iter().any(|line| line.contains("planted")), format!("not seen: {after:?}"))
+        })
+    })
+}
+
+const DAY4: &str = "#/run/day4?seed=7";
+
+/// E1: the first load plays by itself, offers three buttons, and the console stays empty.
+#[test]
+fn e1_first_load_plays_with_three_buttons() -> Outcome {
+    run("e1", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open("#/").await?;
+            page.until("the run to play", "return voltcast.state().then((s) => s.playing)").await?;
+            let before = time(&page.state().await?)?;
+            page.until_state("virtual time to pass", |state| time(state).is_ok_and(|now| now > before)).await?;
+            for name in ["Break something", "I am teaching"] {
+                page.place_of("button", name).await?;
+            }
+            let requests = "return performance.getEntriesByType('resource').filter((r) => new URL(r.name).origin !== location.origin).length";
+            ensure(page.script(requests, vec![]).await? == json!(0), "a request to another host")?;
+            page.shot("first-run").await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// Issue 2: `day4` to its end. Three piles open, the fourth is not a receiver, every gateway has the block, bills stand.
+#[test]
+fn day4_plays_to_its_end() -> Outcome {
+    run("day4", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            let opened = list(&state, "opened")?;
+            ensure(opened.len() == 3 && opened.iter().all(|o| o["ok"] == json!(true)), format!("opened: {opened:?}"))?;
+            ensure(state["not_a_receiver"] == json!(["cp4"]), format!("{}", state["not_a_receiver"]))?;
+            ensure(state["violations"] == json!([]), format!("{}", state["violations"]))?;
+            let heads = heads(&state)?;
+            ensure(heads.len() == 4 && heads.iter().all(|h| *h == heads[0] && h.0 >= 1), format!("chains: {heads:?}"))?;
+            let bills = list(&state, "bills")?;
+            ensure(bills.iter().filter(|bill| bill["final"] == json!(true)).count() == 3, format!("bills: {bills:?}"))?;
+            page.shot("day4-end").await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E2: steps forward and back again show the same state and the same picture, by event, by beat and by phase.
+#[test]
+fn e2_stepping_back_shows_what_stepping_forward_showed() -> Outcome {
+    run("e2", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            page.call("seek", json!({ "at": "start" })).await?;
+            for (by, count) in [("event", 7), ("beat", 3), ("phase", 1)] {
+                // From where the step itself stops, so that forward and back meet the same moments.
+                page.call("step", json!({ "by": by, "n": 1 })).await?;
+                let (state, picture) = (page.moment().await?, page.picture().await?);
+                page.call("step", json!({ "by": by, "n": count })).await?;
+                ensure(page.moment().await? != state, format!("{count} steps by {by} changed nothing"))?;
+                page.call("step", json!({ "by": by, "n": -count })).await?;
+                ensure(page.moment().await? == state, format!("another state after {count} steps by {by} and back"))?;
+                ensure(
+                    page.picture().await? == picture,
+                    format!("another picture after {count} steps by {by} and back"),
+                )?;
+            }
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E3: a moment looks the same whichever way it was reached: scrubbed to in two orders, and opened from its link.
+#[test]
+fn e3_a_moment_is_the_same_on_every_way() -> Outcome {
+    const TIMES: usize = 50;
+    const RELOADS: usize = 5;
+    run("e3", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            // A linear congruence spreads the moments over the first four seconds, where everything happens.
+            let times: Vec<u64> = (0..TIMES as u64).map(|i| (i * 2_654_435_761 + 97) % 4_000).collect();
+            let mut seen = Vec::new();
+            for ms in &times {
+                page.call("seek", json!({ "at": format!("{ms}ms") })).await?;
+                seen.push((*ms, page.moment().await?, page.picture().await?));
+            }
+            let mut ordered = seen.clone();
+            ordered.sort();
+            for (ms, state, picture) in &ordered {
+                page.call("seek", json!({ "at": format!("{ms}ms") })).await?;
+                ensure(page.moment().await? == *state, format!("another state at {ms} ms"))?;
+                ensure(page.picture().await? == *picture, format!("another picture at {ms} ms"))?;
+            }
+            for (ms, state, picture) in seen.iter().take(RELOADS) {
+                page.open(&format!("{DAY4}&at={ms}ms")).await?;
+                page.call("pause", json!({})).await?;
+                page.until_state("the linked moment", |now| moment(now) == *state).await?;
+                ensure(page.picture().await? == *picture, format!("another picture from the link at {ms} ms"))?;
+            }
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E4: with the mouse alone, the primary is made to equivocate. The old future stays; no two gateways disagree.
+#[test]
+fn e4_a_lying_primary_forks_the_run() -> Outcome {
+    run("e4", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "2s" })).await?;
+            let before = list(&page.state().await?, "branches")?.len();
+            page.click("right", "button", "CSS 1").await?;
+            page.click("left", "menuitem", "equivocat").await?;
+            let state = page
+                .until_state("the fork", |state| state["branches"].as_array().is_some_and(|b| b.len() > before))
+                .await?;
+            ensure(list(&state, "branches")?.len() == before + 1, "the old branch is gone")?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let state = page.until_state("the end of the fork", |state| state["complete"] == json!(true)).await?;
+            page.shot("fork").await?;
+            let views = state["views"].as_object().ok_or("no views")?;
+            ensure(views.values().any(|view| view.as_u64() >= Some(1)), format!("no view change: {views:?}"))?;
+            let heads = heads(&state)?;
+            for (height, head) in &heads {
+                ensure(
+                    heads.iter().all(|other| other.0 != *height || other.1 == *head),
+                    format!("conflict: {heads:?}"),
+                )?;
+            }
+            ensure(heads.iter().any(|head| head.0 >= 1), "no block was committed")?;
+            ensure(state["violations"] == json!([]), format!("{}", state["violations"]))?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E11: a shared link, opened in a new tab, runs again and is certified equal; a wrong digest is not.
+#[test]
+fn e11_a_shared_link_is_reproduced() -> Outcome {
+    run("e11", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            let answer = page.call("link", json!({})).await?;
+            let link = answer.as_str().or(answer["link"].as_str()).ok_or(format!("no link: {answer}"))?.to_string();
+            let fragment = link.find('#').map(|at| link[at..].to_string()).ok_or(format!("no fragment: {link}"))?;
+            ensure(fragment.len() < 150, format!("a long link: {fragment}"))?;
+            let tab = page.driver.new_tab().await?;
+            page.driver.switch_to_window(tab).await?;
+            page.open(&fragment).await?;
+            page.until_state("the certificate", |state| state["reproduced"] == json!(true)).await?;
+            page.until("the word", "return document.body.innerText.includes('Reproduced')").await?;
+            page.no_console_errors().await?;
+
+            let digest =
+                fragment.split(['?', '&']).find_map(|pair| pair.strip_prefix("d=")).ok_or("no digest in the link")?;
+            let other = if digest.starts_with('0') { '1' } else { '0' };
+            let wrong = fragment.replace(&format!("d={digest}"), &format!("d={other}{}", &digest[1..]));
+            page.open(&wrong).await?;
+            page.until_state("the refusal", |state| state["reproduced"] == json!(false)).await?;
+            page.until("the words", "return document.body.innerText.includes('Not reproduced')").await
+        })
+    })
+}
+
+/// E16: without a worker the page computes the same digest and still answers while it does.
+#[test]
+fn e16_without_a_worker_the_digest_is_the_same() -> Outcome {
+    run("e16", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            let mut digests = Vec::new();
+            for switch in ["", "&worker=0"] {
+                page.open(&format!("{DAY4}{switch}")).await?;
+                let frames = "globalThis.frames_seen = 0; const tick = () => { globalThis.frames_seen++; requestAnimationFrame(tick); }; tick();";
+                page.script(frames, vec![]).await?;
+                page.call("seek", json!({ "at": "end" })).await?;
+                let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+                let frames = page.script("return globalThis.frames_seen", vec![]).await?;
+                ensure(frames.as_u64() >= Some(3), format!("{frames} frames while computing"))?;
+                digests.push(state["digest"].clone());
+            }
+            ensure(digests[0].is_string() && digests[0] == digests[1], format!("digests differ: {digests:?}"))?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+fn list<'a>(state: &'a Value, name: &str) -> Outcome<&'a Vec<Value>> {
+    state[name].as_array().ok_or(format!("state has no list {name:?}: {state}").into())
+}
+
+fn time(state: &Value) -> Outcome<u64> {
+    let time = &state["t_us"];
+    time.as_u64().or_else(|| time.as_str()?.parse().ok()).ok_or(format!("no time in {state}").into())
+}
+
+/// Height and head of every gateway's chain.
+fn heads(state: &Value) -> Outcome<Vec<(u64, String)>> {
+    let chains = state["chains"].as_object().ok_or("no chains")?;
+    let head = |chain: &Value| Some((chain["height"].as_u64()?, chain["head"].as_str()?.to_string()));
+    chains.values().map(|chain| head(chain).ok_or(format!("no head in {chain}").into())).collect()
+}
+
+/// What makes a moment: where in the run it is and what holds there.
+fn moment(state: &Value) -> String {
+    ["branch", "t_us", "events", "digest", "phase", "chains", "views", "opened", "bills"]
+        .map(|key| state[key].to_string())
+        .join(" ")
+}
+
+impl Page {
+    async fn moment(&self) -> Outcome<String> {
+        Ok(moment(&self.state().await?))
+    }
+
+    /// Waits until the state is as wanted, and answers with it.
+    async fn until_state(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Outcome<Value> {
+        let started = std::time::Instant::now();
+        loop {
+            let state = self.state().await?;
+            if wanted(&state) {
+                return Ok(state);
+            }
+            if started.elapsed() > harness::PATIENCE {
+                return Err(format!("waited in vain for {what}; the state is {state}").into());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}
