@@ -1,1 +1,196 @@
-fn main() {}
+//! `voltcast`: the engine of the page on the command line (WORLD.md §11).
+//!
+//! Exit code 0: done and every invariant held; 1: an invariant broke; 2: bad arguments or file, said in one sentence.
+//! Only this file may look at a clock or at files.
+
+use std::process::ExitCode;
+use voltcast::sim::export;
+use voltcast::sim::intervention::Intervention;
+use voltcast::sim::link::Link;
+use voltcast::sim::scenario::{PRESETS, Scenario};
+use voltcast::sim::state;
+use voltcast::sim::summary;
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+
+const USAGE: &str = "\
+voltcast: the whole protocol of the paper, run on this machine
+
+  voltcast run --scenario NAME|FILE [--seed N] [--n N] [--json FILE] [--quiet]
+  voltcast run --link LINK [--json FILE] [--quiet]
+  voltcast scenarios
+  voltcast scenario NAME|FILE [--explain]
+
+NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
+Exit code 0: every invariant held; 1: one broke; 2: bad arguments or file.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match command(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(sentence) => {
+            eprintln!("voltcast: {sentence}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether everything held, or what was wrong with the arguments.
+fn command(args: &[String]) -> Result<bool, String> {
+    let (name, rest) = args.split_first().ok_or_else(|| format!("a command is missing\n\n{USAGE}"))?;
+    match name.as_str() {
+        "run" => run(rest),
+        "scenarios" => {
+            no_more(rest)?;
+            list()
+        }
+        "scenario" => show(rest),
+        "help" | "--help" | "-h" => {
+            print(USAGE)?;
+            Ok(true)
+        }
+        other => Err(format!("there is no command `{other}`; try `voltcast help`")),
+    }
+}
+
+fn no_more(rest: &[String]) -> Result<(), String> {
+    rest.first().map_or(Ok(()), |extra| Err(format!("unexpected argument `{extra}`")))
+}
+
+/// Prints a line; a closed pipe is an error like any other.
+fn print(text: &str) -> Result<(), String> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").map_err(|e| format!("cannot write the output: {e}"))
+}
+
+#[derive(Default)]
+struct RunArgs {
+    scenario: Option<String>,
+    link: Option<String>,
+    seed: Option<u64>,
+    n: Option<u16>,
+    json: Option<String>,
+    quiet: bool,
+}
+
+impl RunArgs {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let mut parsed = RunArgs::default();
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            let mut value = || rest.next().cloned().ok_or_else(|| format!("`{arg}` needs a value"));
+            match arg.as_str() {
+                "--scenario" => parsed.scenario = Some(value()?),
+                "--link" => parsed.link = Some(value()?),
+                "--seed" => parsed.seed = Some(number(arg, &value()?)?),
+                "--n" => parsed.n = Some(number(arg, &value()?)?),
+                "--json" => parsed.json = Some(value()?),
+                "--quiet" => parsed.quiet = true,
+                other => return Err(format!("`run` does not know `{other}`; try `voltcast help`")),
+            }
+        }
+        match (&parsed.scenario, &parsed.link) {
+            (Some(_), None) | (None, Some(_)) => Ok(parsed),
+            (None, None) => Err("`run` needs `--scenario NAME|FILE` or `--link LINK`".into()),
+            (Some(_), Some(_)) => Err("give either `--scenario` or `--link`, not both".into()),
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{name}` needs a whole number in range, not `{text}`"))
+}
+
+/// A built-in scenario, or a file; the second value is its name in the summary.
+fn load(name: &str) -> Result<(Scenario, String, String), String> {
+    if let Some(preset) = PRESETS.iter().find(|preset| preset.id == name) {
+        let scenario = Scenario::preset(name).map_err(|e| format!("{name}: {e}"))?;
+        return Ok((scenario, name.to_owned(), preset.toml.to_owned()));
+    }
+    let text = std::fs::read_to_string(name).map_err(|e| {
+        let known = PRESETS.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
+        format!("`{name}` is no built-in scenario ({known}), and as a file it cannot be read: {e}")
+    })?;
+    let parsed = if name.ends_with(".json") { Scenario::from_json(&text) } else { Scenario::from_toml(&text) };
+    let scenario = parsed.map_err(|e| format!("{name}: {e}"))?;
+    let id = scenario.name.clone();
+    Ok((scenario, id, text))
+}
+
+fn run(args: &[String]) -> Result<bool, String> {
+    let args = RunArgs::parse(args)?;
+    let (mut scenario, id, interventions) = match (&args.scenario, &args.link) {
+        (Some(name), _) => {
+            let (scenario, id, _) = load(name)?;
+            (scenario, id, Vec::new())
+        }
+        (None, link) => from_link(link.as_deref().unwrap_or_default())?,
+    };
+    if let Some(seed) = args.seed {
+        scenario = scenario.with_seed(seed);
+    }
+    if let Some(n) = args.n {
+        scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
+    }
+    let (timelines, wall) = play(scenario.clone(), interventions.clone())?;
+    let trace = timelines.trace(BranchId(0));
+    let state = state::state(&export::info(&scenario, &id), trace, trace.len());
+    if let Some(file) = &args.json {
+        let json = export::json(&scenario, &id, &interventions, trace);
+        std::fs::write(file, json).map_err(|e| format!("cannot write `{file}`: {e}"))?;
+    }
+    if !args.quiet {
+        let summary = summary::text(&scenario, &state, trace);
+        print(&format!("{summary}  {wall} measured on this machine\n"))?;
+    }
+    print(&format!("digest: {}", trace.digest()))?;
+    Ok(state.violations.is_empty())
+}
+
+fn from_link(text: &str) -> Result<(Scenario, String, Vec<Intervention>), String> {
+    let link = Link::parse(text).map_err(|e| e.to_string())?;
+    let mut scenario = Scenario::preset(&link.scenario).map_err(|e| e.to_string())?;
+    if let Some(seed) = link.seed {
+        scenario = scenario.with_seed(seed);
+    }
+    if let Some(n) = link.n {
+        scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
+    }
+    let interventions: Result<Vec<_>, _> = link.interventions.iter().map(|text| Intervention::parse(text)).collect();
+    Ok((scenario, link.scenario, interventions.map_err(|e| e.to_string())?))
+}
+
+/// Runs to the scenario's end and says how long this machine took.
+#[allow(clippy::disallowed_types, reason = "the only place where wall time is measured, and it enters no run")]
+fn play(scenario: Scenario, interventions: Vec<Intervention>) -> Result<(Timelines, String), String> {
+    let start = std::time::Instant::now();
+    let mut timelines = Timelines::open_headless(scenario, interventions).map_err(|e| e.to_string())?;
+    loop {
+        match timelines.run(BranchId(0), Until::End, u32::MAX) {
+            Stop::End | Stop::Reached => break,
+            Stop::More | Stop::Violation { .. } => {}
+            Stop::Limit => return Err("the run has more events than a run may have".into()),
+        }
+    }
+    Ok((timelines, format!("{} ms", start.elapsed().as_millis())))
+}
+
+fn list() -> Result<bool, String> {
+    for preset in PRESETS {
+        let scenario = Scenario::preset(preset.id).map_err(|e| e.to_string())?;
+        let (id, n) = (preset.id, scenario.gateways.n);
+        print(&format!("{id:<16} n = {n:<3} {:<28} {}", scenario.name, scenario.about))?;
+    }
+    Ok(true)
+}
+
+fn show(args: &[String]) -> Result<bool, String> {
+    let (explain, names): (Vec<&String>, Vec<&String>) = args.iter().partition(|arg| *arg == "--explain");
+    let [name] = names.as_slice() else {
+        return Err("`scenario` needs one NAME or FILE, and may take `--explain`".into());
+    };
+    let (scenario, _, text) = load(name)?;
+    let text = if explain.is_empty() { text } else { scenario.explain() };
+    print(text.trim_end())?;
+    Ok(true)
+}

@@ -1,0 +1,289 @@
+//! One actor in the world: its processor, inbox, timers and durable store (CONSENSUS.md §4.1, WORLD.md §3).
+//!
+//! What a step costs is paid in virtual time: its outputs are held until then, so numbers and times of effects grow
+//! together. A crash before that moment loses them.
+
+use super::{Event, Flying, World};
+use crate::entities::actor::ActorId;
+use crate::entities::fact::FactKind;
+use crate::entities::io::cost;
+use crate::entities::{Bench, Entity, Input, Io, Output, PlantEvent, TimerId};
+use crate::pbft::NodeId;
+use crate::sim::adversary::{Cx, Pass, Wrapper};
+use crate::sim::memo::Memo;
+use crate::sim::trace::{EffectId, Kind};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Status {
+    Alive,
+    Paused,
+    Crashed,
+}
+
+/// What reaches a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arrival {
+    Start,
+    Packet(Flying),
+    Timer { timer: TimerId, generation: u32 },
+    Plant(PlantEvent),
+}
+
+/// Outputs of a step until the computing is paid for.
+#[derive(Clone, Debug)]
+struct Held {
+    outputs: Vec<Output>,
+    cause: Option<EffectId>,
+    /// The time is up, but the node is paused.
+    due: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Node {
+    pub actor: ActorId,
+    pub entity: Entity,
+    pub wrapper: Option<Wrapper>,
+    rng: ChaCha8Rng,
+    malice: ChaCha8Rng,
+    status: Status,
+    inbox: VecDeque<Arrival>,
+    busy: Option<Held>,
+    incarnation: u32,
+    /// Generation and `TimerSet` effect of each timer that is set.
+    timers: BTreeMap<TimerId, (u32, EffectId)>,
+    generation: u32,
+}
+
+impl Node {
+    pub fn new(actor: ActorId, entity: Entity, rng: ChaCha8Rng, malice: ChaCha8Rng) -> Self {
+        Node {
+            actor,
+            entity,
+            wrapper: None,
+            rng,
+            malice,
+            status: Status::Alive,
+            inbox: VecDeque::new(),
+            busy: None,
+            incarnation: 0,
+            timers: BTreeMap::new(),
+            generation: 0,
+        }
+    }
+
+    pub fn crashed(&self) -> bool {
+        self.status == Status::Crashed
+    }
+
+    pub fn paused(&self) -> bool {
+        self.status == Status::Paused
+    }
+
+    pub fn waits(&self) -> Vec<String> {
+        match self.status {
+            Status::Crashed => vec!["has crashed".into()],
+            Status::Paused => vec!["is paused".into()],
+            Status::Alive => self.entity.pending(),
+        }
+    }
+}
+
+impl World {
+    fn node(&mut self, node: u16) -> &mut Node {
+        Arc::make_mut(&mut self.nodes[usize::from(node)])
+    }
+
+    /// Something reaches a node: it is taken at once, or waits in the inbox.
+    pub(super) fn arrive(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
+        let state = &self.nodes[usize::from(node)];
+        if state.crashed() {
+            return;
+        }
+        if state.paused() || state.busy.is_some() {
+            return self.node(node).inbox.push_back(arrival);
+        }
+        self.process(node, arrival, memo);
+        self.drain(node, memo);
+    }
+
+    fn drain(&mut self, node: u16, memo: &mut Memo) {
+        loop {
+            let state = &self.nodes[usize::from(node)];
+            if state.status != Status::Alive || state.busy.is_some() {
+                return;
+            }
+            let Some(arrival) = self.node(node).inbox.pop_front() else { return };
+            self.process(node, arrival, memo);
+        }
+    }
+
+    /// Records the arrival, lets the actor react, and holds what it wants done.
+    fn process(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let mut packet = None;
+        let mut from = NodeId(node);
+        let (cause, input) = match arrival {
+            Arrival::Start => (None, Input::Start),
+            Arrival::Plant(event) => (None, Input::Plant(event)),
+            Arrival::Timer { timer, generation } => {
+                let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
+                let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
+                self.node(node).timers.remove(&timer);
+                let kind = Kind::TimerFired { timer: timer.name().to_owned() };
+                (Some(self.emit(Some(actor), kind, Some(set), None)), Input::Timer(timer))
+            }
+            Arrival::Packet(flying) => {
+                let item = self.items[flying.item.0 as usize].clone();
+                let kind = Kind::Delivered { from: flying.from, packet: item.info };
+                let delivered = self.emit(Some(actor), kind, Some(flying.sent), None);
+                let Some(readable) = item.packet.clone() else {
+                    let what = item.info.tag.name().to_owned();
+                    let (reason, sigma, from) = ("Malformed".to_owned(), item.info.sigma, Some(flying.from));
+                    let fact = FactKind::Refused { what, reason, sigma, from };
+                    self.emit(Some(actor), Kind::Fact(fact), Some(delivered), None);
+                    return;
+                };
+                from = self.node_of(flying.from).map_or(from, NodeId);
+                (Some(delivered), Input::Deliver { from, packet: packet.insert(readable) })
+            }
+        };
+        let (outputs, spent) = self.react(node, input, memo);
+        let spent = spent.saturating_mul(u64::from(self.scenario.cost.of(actor.role)));
+        if spent == 0 {
+            return self.carry_out(node, outputs, cause);
+        }
+        let incarnation = self.nodes[usize::from(node)].incarnation;
+        self.node(node).busy = Some(Held { outputs, cause, due: false });
+        self.after(spent, Event::Wake { node, incarnation });
+    }
+
+    /// The honest state machine, inside its wrapper if it has one. Gives outputs and virtual µs at factor 1.
+    fn react(&mut self, node: u16, input: Input<'_>, memo: &mut Memo) -> (Vec<Output>, u64) {
+        let (setup, gateways, now) = (self.setup.clone(), self.gateways.clone(), self.now);
+        let state = Arc::make_mut(&mut self.nodes[usize::from(node)]);
+        let mut bench = Bench::new(&setup.params, &gateways, memo);
+        if !matches!(input, Input::Start | Input::Plant(_)) {
+            bench.charge(cost::HANDLE);
+        }
+        let mut outputs = Vec::new();
+        let mut wrapper = state.wrapper.take();
+        let mut pass = Pass::On;
+        if let Some(wrapper) = wrapper.as_mut() {
+            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &state.entity, rng: &mut state.malice };
+            pass = wrapper.on_input(&mut cx, &input);
+        }
+        if pass == Pass::On {
+            let mut io = Io { bench: &mut bench, rng: &mut state.rng, out: &mut outputs };
+            state.entity.step(now, input, &mut io);
+        }
+        if let Some(wrapper) = wrapper.as_mut() {
+            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &state.entity, rng: &mut state.malice };
+            wrapper.on_outputs(&mut cx, &mut outputs);
+        }
+        state.wrapper = wrapper;
+        (outputs, bench.spent())
+    }
+
+    pub(super) fn wake(&mut self, node: u16, incarnation: u32, memo: &mut Memo) {
+        let state = &self.nodes[usize::from(node)];
+        if state.incarnation != incarnation || state.busy.is_none() {
+            return;
+        }
+        if state.paused() {
+            if let Some(held) = self.node(node).busy.as_mut() {
+                held.due = true;
+            }
+            return;
+        }
+        if let Some(Held { outputs, cause, .. }) = self.node(node).busy.take() {
+            self.carry_out(node, outputs, cause);
+        }
+        self.drain(node, memo);
+    }
+
+    fn carry_out(&mut self, node: u16, outputs: Vec<Output>, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        for output in outputs {
+            match output {
+                Output::Persist(what) => {
+                    self.emit(Some(actor), Kind::Persisted { what: what.to_owned() }, cause, None);
+                }
+                Output::Send { to, packet } => {
+                    let item = self.store(packet);
+                    self.send(actor, to, item, cause);
+                }
+                Output::Fan { to, packet } => {
+                    self.note_genesis(&packet);
+                    let item = self.store(packet);
+                    to.iter().for_each(|to| self.send(actor, *to, item, cause));
+                }
+                Output::SetTimer { timer, after } => {
+                    let kind = Kind::TimerSet { timer: timer.name().to_owned(), after_us: after.0 };
+                    let set = self.emit(Some(actor), kind, cause, None);
+                    let state = self.node(node);
+                    state.generation += 1;
+                    let generation = state.generation;
+                    state.timers.insert(timer, (generation, set));
+                    self.after(after.0, Event::Timer { node, timer, generation });
+                }
+                Output::CancelTimer(timer) => {
+                    self.node(node).timers.remove(&timer);
+                }
+                Output::Power { limit_w } => self.limit(actor, limit_w),
+                Output::Fact { kind, rule } => {
+                    self.emit(Some(actor), Kind::Fact(kind), cause, rule);
+                }
+            }
+        }
+    }
+
+    // ---- faults of a node
+
+    pub(super) fn crash(&mut self, node: u16, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let state = self.node(node);
+        state.status = Status::Crashed;
+        state.incarnation += 1;
+        state.busy = None;
+        state.timers.clear();
+        let lost: Vec<Arrival> = state.inbox.drain(..).collect();
+        self.emit(Some(actor), Kind::Crashed, cause, None);
+        for arrival in lost {
+            if let Arrival::Packet(flying) = arrival {
+                self.dropped(flying, crate::sim::trace::DropReason::Crashed);
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, node: u16, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        self.node(node).status = Status::Paused;
+        self.emit(Some(actor), Kind::Paused, cause, None);
+    }
+
+    pub(super) fn resume(&mut self, node: u16, cause: Option<EffectId>, memo: &mut Memo) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let state = self.node(node);
+        state.status = Status::Alive;
+        let due = state.busy.as_ref().is_some_and(|held| held.due);
+        let held = if due { state.busy.take() } else { None };
+        self.emit(Some(actor), Kind::Resumed, cause, None);
+        if let Some(Held { outputs, cause, .. }) = held {
+            self.carry_out(node, outputs, cause);
+        }
+        self.drain(node, memo);
+    }
+
+    pub(super) fn behave(&mut self, node: u16, wrapper: Option<Wrapper>, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let behaviour = wrapper.as_ref().map(|wrapper| wrapper.kind().name().to_owned());
+        if wrapper.is_some() {
+            self.faulty.insert(actor);
+        }
+        self.node(node).wrapper = wrapper;
+        self.emit(Some(actor), Kind::Behaves { behaviour }, cause, None);
+    }
+}
