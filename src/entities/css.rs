@@ -70,13 +70,12 @@ impl Css {
     fn deliver(&mut self, now: Micros, from: NodeId, packet: &Packet, io: &mut Io<'_, '_>) {
         match packet {
             Packet::Answer(wire) => {
-                if self.enrolment.on_answer(now, wire, io) == Progress::Key {
-                    self.join(now, io);
-                }
+                let progress = self.enrolment.on_answer(now, wire, io);
+                self.join_if(progress == Progress::Key, now, io);
             }
             Packet::Letter(genesis) => {
                 self.genesis = Some(genesis.clone());
-                self.join(now, io);
+                self.join_if(true, now, io);
             }
             Packet::Route(sigma) => self.on_route(now, from, sigma, io),
             Packet::Pbft(msg) => {
@@ -88,10 +87,10 @@ impl Css {
     }
 
     /// With the own key and genesis at hand the replica starts.
-    fn join(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+    fn join_if(&mut self, news: bool, now: Micros, io: &mut Io<'_, '_>) {
         let (Some(genesis), Some(key)) = (&self.genesis, self.enrolment.key()) else { return };
         let pinned = genesis.record(self.me()).is_some_and(|record| record.rid == key.public().rid);
-        if self.replica.is_some() || !pinned {
+        if !news || self.replica.is_some() || !pinned {
             return;
         }
         let signer = Arc::new(IdKey { params: self.enrolment.setup.params.clone(), key: key.clone() });
@@ -260,6 +259,8 @@ fn trace(rule: pbft::Rule, outcome: &Outcome, about: &About, io: &mut Io<'_, '_>
         Outcome::Accept => accepted(about),
         Outcome::Note => noted(rule, about),
         Outcome::Hold(reason) => held(reason, about),
+        // The same thing twice is what relays and retries are for, not a refusal that anybody should worry about.
+        Outcome::Reject(pbft::Reason::Duplicate | pbft::Reason::AlreadyStored) => None,
         Outcome::Reject(reason) => Some(refused(reason, about)),
     };
     if let Some(kind) = fact {

@@ -135,10 +135,10 @@ fn agreement(out: &mut String, state: &State, trace: &Trace) -> std::fmt::Result
     writeln!(out, "\nPhase 3, agreement")?;
     let mut messages: BTreeMap<PacketTag, u32> = BTreeMap::new();
     for effect in trace.effects() {
-        if let Kind::Sent { packet, .. } = &effect.kind {
-            if packet.tag.name().starts_with("pbft.") {
-                *messages.entry(packet.tag).or_default() += 1;
-            }
+        if let Kind::Sent { packet, .. } = &effect.kind
+            && packet.tag.name().starts_with("pbft.")
+        {
+            *messages.entry(packet.tag).or_default() += 1;
         }
     }
     let mut appended: BTreeMap<(u64, Digest), (Micros, u32, BTreeSet<ActorId>)> = BTreeMap::new();

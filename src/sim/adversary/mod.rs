@@ -15,7 +15,7 @@ pub use trigger::Trigger;
 use crate::entities::actor::ActorId;
 use crate::entities::{Entity, Input, Output, Packet, Setup};
 use crate::ledger::{Micros, Proposal};
-use crate::pbft::{Kind, Message, Signed, Statement};
+use crate::pbft::{Kind, Message, NodeId, Signed, Statement};
 use crate::sim::trace::{ItemId, PacketInfo};
 use crate::sim::world::describe;
 use rand_chacha::ChaCha8Rng;
@@ -172,8 +172,11 @@ impl Wrapper {
     }
 }
 
+/// Recipients, statement and body of a broadcast pre-prepare.
+type Proposed<'a> = (&'a Arc<[NodeId]>, &'a Signed, &'a Arc<Proposal>);
+
 /// A broadcast pre-prepare, taken apart.
-fn proposal_of(output: &Output) -> Option<(&Arc<[crate::pbft::NodeId]>, &Signed, &Arc<Proposal>)> {
+fn proposal_of(output: &Output) -> Option<Proposed<'_>> {
     let Output::Fan { to, packet: Packet::Pbft(message) } = output else { return None };
     match &**message {
         Message::PrePrepare(signed, proposal) if signed.statement.kind == Kind::PrePrepare => {

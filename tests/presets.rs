@@ -1,0 +1,212 @@
+//! Each built-in scenario ends as WORLD.md §9 says, and counts of messages are exact.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use voltcast::entities::actor::{ActorId, Role};
+use voltcast::entities::fact::FactKind;
+use voltcast::ledger::Digest;
+use voltcast::sim::export;
+use voltcast::sim::scenario::Scenario;
+use voltcast::sim::state::{self, State};
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::{Kind, PacketTag, Trace};
+
+fn play(scenario: Scenario) -> (Timelines, State) {
+    let info = export::info(&scenario, "test");
+    let mut run = Timelines::open_headless(scenario, vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+    let trace = run.trace(BranchId(0));
+    let state = state::state(&info, trace, trace.len());
+    assert_eq!(state.violations, []);
+    assert!(!state.safety_void);
+    (run, state)
+}
+
+fn preset(id: &str) -> (Timelines, State) {
+    play(Scenario::preset(id).unwrap())
+}
+
+fn facts(trace: &Trace) -> impl Iterator<Item = (ActorId, &FactKind, Option<&'static str>)> {
+    trace.effects().iter().filter_map(|e| match (&e.kind, e.actor) {
+        (Kind::Fact(fact), Some(actor)) => Some((actor, fact, e.rule.map(|rule| rule.id()))),
+        _ => None,
+    })
+}
+
+fn opened(state: &State) -> BTreeSet<String> {
+    assert!(state.opened.iter().all(|o| o.ok));
+    state.opened.iter().map(|o| o.cp.to_string()).collect()
+}
+
+fn names(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|s| (*s).to_owned()).collect()
+}
+
+/// Height and head that all gateways but these share.
+fn agreed(state: &State, but: &[&str]) -> (u64, Digest) {
+    let heads: BTreeSet<(u64, Digest)> = state
+        .chains
+        .iter()
+        .filter(|(css, _)| !but.contains(&css.as_str()))
+        .map(|(_, chain)| (chain.height, chain.head))
+        .collect();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    heads.into_iter().next().unwrap()
+}
+
+fn sent(trace: &Trace) -> BTreeMap<PacketTag, u64> {
+    let mut counts = BTreeMap::new();
+    for effect in trace.effects() {
+        if let Kind::Sent { packet, .. } = &effect.kind {
+            *counts.entry(packet.tag).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn day4_three_piles_open_and_bill() {
+    let (run, state) = preset("day4");
+    let trace = run.trace(BranchId(0));
+    assert_eq!(agreed(&state, &[]).0, 1);
+    assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
+    assert_eq!(state.not_a_receiver, [ActorId::new(Role::Cp, 3)]);
+    assert_eq!(state.refused, [], "nothing is refused");
+    assert!(state.views.values().all(|view| *view == 0));
+    let last: Vec<_> = state.bills.iter().filter(|bill| bill.last).collect();
+    assert_eq!(last.len(), 3);
+    assert!(last.iter().all(|bill| bill.total > 0 && bill.heights == [Some(1)]));
+    let flow1: Vec<u32> = facts(trace)
+        .filter_map(|(_, fact, _)| match fact {
+            FactKind::Signcrypted { flow: 1, n, .. } => Some(*n),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(flow1, [3], "one σ for three receivers");
+    assert_eq!(sent(trace)[&PacketTag::DataSet], 2);
+    let planned = facts(trace).find_map(|(_, fact, _)| match fact {
+        FactKind::Planned { lines } => Some(lines.clone()),
+        _ => None,
+    });
+    assert!(planned.unwrap().iter().any(|line| line.periods >= 2));
+    let mut keys =
+        trace.effects().iter().filter(|e| matches!(e.kind, Kind::Fact(FactKind::KeyAccepted { class: 1, .. })));
+    assert!(keys.next_back().unwrap().t.0 <= 300_000, "keys by 0.3 s");
+}
+
+#[test]
+fn one_liar_cannot_split_the_chain() {
+    let (run, state) = preset("one-liar");
+    let trace = run.trace(BranchId(0));
+    assert_eq!(agreed(&state, &[]).0, 1);
+    assert!(state.views.values().all(|view| *view == 1));
+    assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
+    let honest = |actor: ActorId| actor != ActorId::new(Role::Css, 0);
+    let mut proposed: BTreeSet<Digest> = BTreeSet::new();
+    let mut prepared: BTreeMap<Digest, BTreeSet<ActorId>> = BTreeMap::new();
+    let mut committed: BTreeSet<(u64, Digest)> = BTreeSet::new();
+    let mut fetched = false;
+    for (actor, fact, _) in facts(trace).filter(|(actor, _, _)| honest(*actor)) {
+        match fact {
+            FactKind::PrePrepared { view: 0, digest, .. } => {
+                proposed.insert(*digest);
+            }
+            FactKind::Prepared { view: 0, digest, .. } => {
+                prepared.entry(*digest).or_default().insert(actor);
+            }
+            FactKind::Committed { view, digest, .. } => {
+                committed.insert((*view, *digest));
+            }
+            FactKind::BodyFetched { .. } => fetched |= actor == ActorId::new(Role::Css, 1),
+            _ => {}
+        }
+    }
+    assert_eq!(proposed.len(), 2, "two blocks for one slot");
+    assert_eq!(prepared.len(), 1, "only B prepared");
+    let (b, holders) = prepared.into_iter().next().unwrap();
+    assert_eq!(holders, BTreeSet::from([ActorId::new(Role::Css, 2), ActorId::new(Role::Css, 3)]));
+    assert_eq!(committed, BTreeSet::from([(1, b)]), "B and nothing else, in view 1");
+    assert!(fetched, "the new primary fetches the body of B");
+}
+
+#[test]
+fn a_dead_primary_is_replaced() {
+    let (_, state) = preset("dead-primary");
+    assert_eq!(agreed(&state, &["css1"]).0, 1);
+    assert_eq!(state.chains["css1"].height, 0);
+    assert!(state.views.iter().all(|(css, view)| *view == u64::from(css != "css1")));
+    assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
+}
+
+#[test]
+fn a_flipped_bit_is_refused_everywhere_and_stores_nothing() {
+    let (run, state) = preset("bad-ciphertext");
+    assert_eq!(agreed(&state, &[]), (0, Digest::ZERO));
+    assert!(state.opened.is_empty() && state.bills.is_empty());
+    let at: BTreeSet<String> = state.refused.iter().map(|r| r.actor.to_string()).collect();
+    assert_eq!(at, names(&["css1", "css2", "css3", "css4"]), "retries reach every gateway");
+    assert!(state.refused.iter().all(|r| r.check == "V5" && r.error == "Signature"));
+    let trace = run.trace(BranchId(0));
+    let routes = sent(trace)[&PacketTag::Route];
+    let flipped =
+        trace.effects().iter().filter(|e| matches!(e.kind, Kind::Corrupted { byte: 420, bit: 0, .. })).count();
+    assert_eq!(flipped as u64, routes);
+    assert!(routes > 2, "the KGC tries again");
+}
+
+#[test]
+fn thirty_one_gateways_agree() {
+    let (run, state) = preset("thirty-one");
+    assert_eq!(agreed(&state, &[]).0, 1);
+    assert_eq!(opened(&state).len(), 6);
+    let counts = sent(run.trace(BranchId(0)));
+    let votes = [PacketTag::PrePrepare, PacketTag::Prepare, PacketTag::Commit].map(|tag| counts[&tag]);
+    assert_eq!(votes.iter().sum::<u64>(), 1_860);
+}
+
+/// (n−1) + (n−1)² + n(n−1) = 2n(n−1) per block; DATASET is counted apart: one per gateway that got σ and does not lead.
+#[test]
+fn message_counts_are_exact() {
+    for n in [4, 5, 6, 7, 10, 31] {
+        let (run, state) = play(Scenario::preset("day4").unwrap().with_n(n).unwrap());
+        assert_eq!(agreed(&state, &[]).0, 1, "n = {n}");
+        let counts = sent(run.trace(BranchId(0)));
+        let n = u64::from(n);
+        assert_eq!(counts[&PacketTag::PrePrepare], n - 1);
+        assert_eq!(counts[&PacketTag::Prepare], (n - 1) * (n - 1));
+        assert_eq!(counts[&PacketTag::Commit], n * (n - 1));
+        assert_eq!(counts[&PacketTag::DataSet], 2);
+        for tag in [PacketTag::ViewChange, PacketTag::NewView, PacketTag::Fetch, PacketTag::Body] {
+            assert_eq!(counts.get(&tag), None);
+        }
+    }
+}
+
+/// Every behaviour, alone at CSS 1 or CSS 4, is noticed by its rule and leaves one chain.
+#[test]
+fn each_behaviour_is_noticed_by_its_rule() {
+    let cases = [
+        ("silent", "css1", "TM-1"),
+        ("forged_vote", "css4", "ENV-3"),
+        ("tampered_ciphertext", "css1", "PP-10"),
+        ("wrong_root", "css1", "PP-8"),
+        ("equivocating_primary", "css1", "TM-1"),
+    ];
+    let day4 = include_str!("../src/sim/presets/day4.toml");
+    for (kind, node, rule) in cases {
+        // Silence from the first request on would leave the network without genesis.
+        let when = if kind == "silent" { "when = { kinds = [\"pbft\"] }\n" } else { "" };
+        let text = format!("{day4}\n[[behaviour]]\nnode = \"{node}\"\nkind = \"{kind}\"\n{when}");
+        let (run, state) = play(Scenario::from_toml(&text).unwrap());
+        assert_eq!(agreed(&state, &[node]).0, 1, "{kind}");
+        assert_eq!(opened(&state).len(), 3, "{kind}");
+        let seen: BTreeSet<_> = facts(run.trace(BranchId(0)))
+            .filter(|(actor, _, _)| actor.to_string() != node)
+            .filter_map(|(_, _, rule)| rule)
+            .collect();
+        assert!(seen.contains(rule), "{kind}: {rule} did not fire, but {seen:?}");
+        let view = state.views["css3"];
+        assert_eq!(view, u64::from(node == "css1"), "{kind}: only a bad primary is replaced");
+    }
+}
