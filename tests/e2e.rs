@@ -3,6 +3,8 @@
 #![cfg(all(feature = "e2e", not(target_arch = "wasm32")))]
 #![allow(clippy::disallowed_types)] // a test of a page waits by the clock
 
+#[path = "e2e/bench.rs"]
+mod bench;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "../xtask/src/server.rs"]

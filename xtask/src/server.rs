@@ -94,19 +94,25 @@ fn media_type(path: &Path) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn get(request: &str) -> io::Result<String> {
-        let folder = std::env::temp_dir().join(format!("voltcast-server-{}", std::process::id()));
+        // Tests run side by side: each request has a folder of its own.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("voltcast-server-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(folder.join("sub"))?;
         std::fs::write(folder.join("index.html"), "<p>start</p>")?;
         std::fs::write(folder.join("sub/a.wasm"), "wasm")?;
         let listener = bind(0)?;
         let address = listener.local_addr()?;
-        std::thread::spawn(move || serve(listener, &folder));
+        let served = folder.clone();
+        std::thread::spawn(move || serve(listener, &served));
         let mut stream = TcpStream::connect(address)?;
         write!(stream, "{request}\r\nHost: localhost\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
+        std::fs::remove_dir_all(folder)?;
         Ok(text)
     }
 
