@@ -1,0 +1,152 @@
+//! What happened, in words a student understands: one sentence per effect (PAGE.md §4.6).
+
+use super::warp::round;
+use crate::entities::actor::ActorId;
+use crate::entities::fact::FactKind;
+use crate::sim::trace::{Effect, Kind, PacketTag};
+
+/// The sentence under the stage for each phase.
+pub fn phase(phase: u8) -> &'static str {
+    match phase {
+        1 => "Phase 1, keys: everyone gets half a key from the KGC; the other half stays private.",
+        2 => "Phase 2, signcrypt: one envelope for many cars. Nobody outside sees whose.",
+        3 => "Phase 3, agree: the gateways check the envelope and vote. A quorum must agree.",
+        _ => "Phase 4, open: each car's pile opens its own entry, gives power and bills.",
+    }
+}
+
+/// Name of a message kind.
+pub fn packet(tag: PacketTag) -> &'static str {
+    match tag {
+        PacketTag::Request => "key request",
+        PacketTag::Answer => "sealed partial key",
+        PacketTag::List => "list of pseudo-identities",
+        PacketTag::Submit => "ciphertext σ for routing",
+        PacketTag::Route => "ciphertext σ",
+        PacketTag::Area => "ciphertext σ for the piles",
+        PacketTag::Direct(4) => "upload of the car's charge",
+        PacketTag::Direct(5) => "plug-in message",
+        PacketTag::Direct(_) => "encrypted routing list",
+        PacketTag::Offer => "plug challenge",
+        PacketTag::Frame => "sealed frame on the cable",
+        PacketTag::Letter => "genesis",
+        PacketTag::DataSet => "data set",
+        PacketTag::PrePrepare => "pre-prepare with the block",
+        PacketTag::Prepare => "prepare vote",
+        PacketTag::Commit => "commit vote",
+        PacketTag::ViewChange => "view change",
+        PacketTag::NewView => "new view",
+        PacketTag::Fetch => "question for a block body",
+        PacketTag::Body => "block body",
+        PacketTag::Seal => "seal of the block",
+        PacketTag::Publish => "published block",
+    }
+}
+
+fn money(total: i64, currency: &str) -> String {
+    let sign = if total < 0 { "−" } else { "" };
+    format!("{sign}{}.{:02} {currency}", total.unsigned_abs() / 100, total.unsigned_abs() % 100)
+}
+
+/// One sentence for an effect.
+pub fn sentence(effect: &Effect) -> String {
+    let who = effect.actor.map_or("The world".to_string(), ActorId::label);
+    let rule = effect.rule.map(|r| format!(" ({}: {})", r.id(), r.text())).unwrap_or_default();
+    match &effect.kind {
+        Kind::Fact(fact) => fact_sentence(&who, fact, &rule),
+        Kind::Sent { to, packet: p } => format!("{who} sends {} a {}.", to.label(), packet(p.tag)),
+        Kind::Delivered { from, packet: p } => format!("{who} receives a {} from {}.", packet(p.tag), from.label()),
+        Kind::Dropped { to, packet: p, why } => {
+            format!("A {} from {who} to {} is lost: {why:?}.", packet(p.tag), to.label())
+        }
+        Kind::Duplicated { to, packet: p } => format!("A {} from {who} to {} is sent twice.", packet(p.tag), to.label()),
+        Kind::Delayed { to, packet: p, by_us } => {
+            format!("A {} from {who} to {} is held back by {} ms.", packet(p.tag), to.label(), by_us / 1000)
+        }
+        Kind::Corrupted { to, packet: p, byte, bit } => {
+            format!("Bit {bit} of byte {byte} of a {} from {who} to {} is flipped.", packet(p.tag), to.label())
+        }
+        Kind::Persisted { what } => format!("{who} stores {what} before it goes on."),
+        Kind::TimerSet { timer, after_us } => format!("{who} sets its {timer} timer to {} ms.", after_us / 1000),
+        Kind::TimerFired { timer } => format!("The {timer} timer of {who} runs out."),
+        Kind::Crashed => format!("{who} crashes."),
+        Kind::Paused => format!("{who} is paused."),
+        Kind::Resumed => format!("{who} goes on."),
+        Kind::Behaves { behaviour: Some(b) } => format!("From here on {who} lies: {}.", b.replace('_', " ")),
+        Kind::Behaves { behaviour: None } => format!("{who} is honest again."),
+        Kind::Intervened { text, .. } => format!("You intervene: {text}."),
+        Kind::InvariantBroken { id, text } => format!("This must not happen: {id}, {text}."),
+        Kind::SafetyVoid => "Outside the theorem: more gateways lie than the protocol tolerates.".into(),
+    }
+}
+
+fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
+    use FactKind as F;
+    match fact {
+        F::SetUp { .. } => format!("{who} draws its master key and publishes the parameters."),
+        F::Registered { of, class, count } if *class == 2 => format!("{who} issues {count} one-time tickets to {}.", of.label()),
+        F::Registered { of, .. } => format!("{who} issues half a key to {}.", of.label()),
+        F::PseudonymIssued { of, .. } => format!("{who} gives {} a pseudo-identity only it can open.", of.label()),
+        F::GenesisMade { .. } => format!("{who} writes the first page of the chain: who may vote, and the rules."),
+        F::ListSent { csc, count } => format!("{who} sends {} the pseudo-identities of {count} cars.", csc.label()),
+        F::Attached { ev, css } => format!("{who} notes that {} stands behind {}.", ev.label(), css.label()),
+        F::KeyAccepted { .. } => format!("{who} checks d·P = R + h·Ppub and joins the two halves of its key."),
+        F::KeyRefused { error } => format!("{who} refuses its key: {error}.{rule}"),
+        F::PluggedIn { cp } => format!("{who} plugs in at {}.", cp.label()),
+        F::Departed { cp } => format!("{who} leaves {}.", cp.label()),
+        F::Uploaded { soc_ppm, target_ppm, .. } => {
+            format!("{who} learns that a car has {} % and wants {} %.", soc_ppm / 10_000, target_ppm / 10_000)
+        }
+        F::Planned { lines } => format!("{who} plans the charging of {} cars within the caps.", lines.len()),
+        F::Step { op, count, .. } => format!("{who} computes: {op:?}, {count} times."),
+        F::Signcrypted { flow: 1, n, .. } => format!("{who} seals {n} different commands into one ciphertext σ."),
+        F::Signcrypted { .. } => format!("{who} signcrypts a message."),
+        F::Routed { gateways, .. } => {
+            let names: Vec<String> = gateways.iter().map(|g| g.label()).collect();
+            format!("{who} opens the pseudo-identities and routes σ to {}.", names.join(", "))
+        }
+        F::Verified { error: None, .. } => format!("{who} finds σ valid with public parameters only."),
+        F::Verified { error: Some(e), .. } => format!("{who} refuses σ: {e}.{rule}"),
+        F::DataSetSent { count, .. } => format!("{who} offers the primary {count} verified ciphertexts."),
+        F::DataSetMerged { from, count } => format!("{who} merges {count} ciphertexts from {}.", from.label()),
+        F::PrePrepared { view, seq, .. } => format!("{who} has the proposal of block {seq} in view {view}."),
+        F::Voted { vote, seq, .. } => format!("{who} votes {} for block {seq}.", round(*vote)),
+        F::VoteCounted { vote, seq, from, have, need, .. } => {
+            format!("{who} counts the {} of {} for block {seq}: {have} of {need}.", round(*vote), from.label())
+        }
+        F::VoteRefused { vote, from, reason, .. } => {
+            format!("{who} refuses a {} of {}: {reason}.{rule}", round(*vote), from.label())
+        }
+        F::Held { what, from } => format!("{who} holds back {what} from {}.", from.label()),
+        F::Prepared { seq, .. } => format!("{who} has enough prepares: block {seq} is prepared."),
+        F::Committed { seq, .. } => format!("{who} has enough commits: block {seq} is final."),
+        F::Executed { seq, .. } => format!("{who} executes block {seq}."),
+        F::BlockAppended { height, count, .. } => format!("{who} appends block {height} with {count} ciphertexts to its chain."),
+        F::Sealed { height, .. } => format!("{who} seals block {height}."),
+        F::Published { height, .. } => format!("{who} publishes block {height}."),
+        F::ViewChange { target, reason } => format!("{who} asks for view {target}. {reason}"),
+        F::NewView { view, carried } => format!("{who} enters view {view}; {carried} blocks carried over."),
+        F::BodyFetched { seq, .. } => format!("{who} fetches the missing body of block {seq}."),
+        F::KeyReleased { .. } => format!("{who} computes Z = sk·T and hands its pile the key of one entry."),
+        F::Located { index, comparisons, .. } => {
+            format!("{who} finds entry {} after {comparisons} comparisons.", index + 1)
+        }
+        F::NotAReceiver { .. } => format!("{who} finds no entry for its car: not a receiver."),
+        F::Opened { flow: 1, error: None, .. } => format!("{who} opens its entry and sees f_i' = f_i: the command is for its car."),
+        F::Opened { error: None, .. } => format!("{who} opens the message meant for it."),
+        F::Opened { error: Some(e), .. } => format!("{who} cannot open it: {e}.{rule}"),
+        F::Authenticated { .. } => format!("{who} verifies the sender's own signature inside."),
+        F::Commanded { .. } => format!("{who} takes over the command."),
+        F::Dispatched { limit_w, power_w, .. } => format!("{who} allows {limit_w} W; {power_w} W flow."),
+        F::Metered { energy_uj, .. } => format!("{who} reads its meter: {} Wh.", energy_uj / crate::sim::state::UJ_PER_WH),
+        F::Billed { total, currency, last, .. } => {
+            format!("{who} {} {}.", if *last { "bills" } else { "shows the running cost" }, money(*total, currency))
+        }
+        F::Refused { what, reason, .. } => format!("{who} refuses {what}: {reason}.{rule}"),
+    }
+}
+
+/// An amount of money for the stage.
+pub fn bill(total: i64, currency: &str) -> String {
+    money(total, currency)
+}
