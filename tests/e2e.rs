@@ -231,6 +231,38 @@ fn e16_without_a_worker_the_digest_is_the_same() -> Outcome {
     })
 }
 
+/// E17: the worker dies in the middle of a run. The page says so, starts another one, and the run ends as it would have.
+#[test]
+fn e17_a_dead_worker_is_replaced() -> Outcome {
+    const COLLECT: &str = "globalThis.workers_made = []; globalThis.Worker = class extends Worker {\
+        constructor(...a) { super(...a); globalThis.workers_made.push(this); } };";
+    const KILL: &str = "const worker = globalThis.workers_made.at(-1); worker.terminate();\
+        worker.dispatchEvent(new ErrorEvent('error', { message: 'planted panic' }));";
+    run("e17", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": COLLECT })).await?;
+            page.open(DAY4).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let whole = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "2500ms" })).await?;
+            page.script(KILL, vec![]).await?;
+            page.until("another worker", "return globalThis.workers_made.length === 2").await?;
+            page.until(
+                "a word on it",
+                "return /engine|worker|stopped/i.test(\
+                [...document.querySelectorAll('[role=alert], [role=status]')].map((e) => e.innerText).join(' '))",
+            )
+            .await?;
+            page.shot("worker-died").await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let again = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            ensure(again["digest"] == whole["digest"], format!("{} after, {} before", again["digest"], whole["digest"]))
+        })
+    })
+}
+
 fn list<'a>(state: &'a Value, name: &str) -> Outcome<&'a Vec<Value>> {
     state[name].as_array().ok_or(format!("state has no list {name:?}: {state}").into())
 }
