@@ -6,11 +6,12 @@
 use std::process::ExitCode;
 use voltcast::sim::export;
 use voltcast::sim::intervention::Intervention;
-use voltcast::sim::link::Link;
+use voltcast::sim::link::{Link, Moment};
 use voltcast::sim::scenario::{PRESETS, Scenario};
 use voltcast::sim::state;
 use voltcast::sim::summary;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::Trace;
 
 const USAGE: &str = "\
 voltcast: the whole protocol of the paper, run on this machine
@@ -119,12 +120,13 @@ fn load(name: &str) -> Result<(Scenario, String, String), String> {
 
 fn run(args: &[String]) -> Result<bool, String> {
     let args = RunArgs::parse(args)?;
-    let (mut scenario, id, interventions) = match (&args.scenario, &args.link) {
-        (Some(name), _) => {
-            let (scenario, id, _) = load(name)?;
+    let link = args.link.as_deref().map(|text| Link::parse(text).map_err(|e| e.to_string())).transpose()?;
+    let (mut scenario, id, interventions) = match (&args.scenario, &link) {
+        (_, Some(link)) => from_link(link)?,
+        (name, None) => {
+            let (scenario, id, _) = load(name.as_deref().unwrap_or_default())?;
             (scenario, id, Vec::new())
         }
-        (None, link) => from_link(link.as_deref().unwrap_or_default())?,
     };
     if let Some(seed) = args.seed {
         scenario = scenario.with_seed(seed);
@@ -143,12 +145,31 @@ fn run(args: &[String]) -> Result<bool, String> {
         let summary = summary::text(&scenario, &state, trace);
         print(&format!("{summary}  {wall} measured on this machine\n"))?;
     }
+    if let Some(line) = link.as_ref().and_then(|link| certificate(link, trace)) {
+        print(&line)?;
+    }
     print(&format!("digest: {}", trace.digest()))?;
     Ok(state.violations.is_empty())
 }
 
-fn from_link(text: &str) -> Result<(Scenario, String, Vec<Intervention>), String> {
-    let link = Link::parse(text).map_err(|e| e.to_string())?;
+/// Whether the run is the one that the link's digest certifies, at the link's moment.
+fn certificate(link: &Link, trace: &Trace) -> Option<String> {
+    let wanted = link.digest10.as_ref()?;
+    let count = match link.at.unwrap_or(Moment::End) {
+        Moment::Start => 0,
+        Moment::End => trace.len(),
+        Moment::Effect(id) => id.0.saturating_add(1),
+        Moment::Time(t) => trace.count_until(t),
+    };
+    let count = trace.whole_steps(count.min(trace.len()));
+    let found = trace.digest_at(count).short(10);
+    Some(match found == *wanted {
+        true => format!("Reproduced: same {count} events, digest {found}"),
+        false => format!("Not reproduced: the link says {wanted}, this run has {found} after {count} events"),
+    })
+}
+
+fn from_link(link: &Link) -> Result<(Scenario, String, Vec<Intervention>), String> {
     let mut scenario = Scenario::preset(&link.scenario).map_err(|e| e.to_string())?;
     if let Some(seed) = link.seed {
         scenario = scenario.with_seed(seed);
@@ -157,7 +178,7 @@ fn from_link(text: &str) -> Result<(Scenario, String, Vec<Intervention>), String
         scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
     }
     let interventions: Result<Vec<_>, _> = link.interventions.iter().map(|text| Intervention::parse(text)).collect();
-    Ok((scenario, link.scenario, interventions.map_err(|e| e.to_string())?))
+    Ok((scenario, link.scenario.clone(), interventions.map_err(|e| e.to_string())?))
 }
 
 /// Runs to the scenario's end and says how long this machine took.
