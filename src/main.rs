@@ -1,1 +1,5 @@
-fn main() {}
+//! The page's wasm: starts the app in the window that loaded it.
+
+fn main() {
+    voltcast::page::start();
+}

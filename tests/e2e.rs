@@ -209,60 +209,6 @@ fn e11_a_shared_link_is_reproduced() -> Outcome {
     })
 }
 
-/// E16: without a worker the page computes the same digest and still answers while it does.
-#[test]
-fn e16_without_a_worker_the_digest_is_the_same() -> Outcome {
-    run("e16", &dist(), REFERENCE, |page| {
-        Box::pin(async move {
-            let mut digests = Vec::new();
-            for switch in ["", "&worker=0"] {
-                page.open(&format!("{DAY4}{switch}")).await?;
-                let frames = "globalThis.frames_seen = 0; const tick = () => { globalThis.frames_seen++; requestAnimationFrame(tick); }; tick();";
-                page.script(frames, vec![]).await?;
-                page.call("seek", json!({ "at": "end" })).await?;
-                let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
-                let frames = page.script("return globalThis.frames_seen", vec![]).await?;
-                ensure(frames.as_u64() >= Some(3), format!("{frames} frames while computing"))?;
-                digests.push(state["digest"].clone());
-            }
-            ensure(digests[0].is_string() && digests[0] == digests[1], format!("digests differ: {digests:?}"))?;
-            page.no_console_errors().await
-        })
-    })
-}
-
-/// E17: the worker dies in the middle of a run. The page says so, starts another one, and the run ends as it would have.
-#[test]
-fn e17_a_dead_worker_is_replaced() -> Outcome {
-    const COLLECT: &str = "globalThis.workers_made = []; globalThis.Worker = class extends Worker {\
-        constructor(...a) { super(...a); globalThis.workers_made.push(this); } };";
-    const KILL: &str = "const worker = globalThis.workers_made.at(-1); worker.terminate();\
-        worker.dispatchEvent(new ErrorEvent('error', { message: 'planted panic' }));";
-    run("e17", &dist(), REFERENCE, |page| {
-        Box::pin(async move {
-            page.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": COLLECT })).await?;
-            page.open(DAY4).await?;
-            page.call("seek", json!({ "at": "end" })).await?;
-            let whole = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
-            page.open(DAY4).await?;
-            page.call("pause", json!({})).await?;
-            page.call("seek", json!({ "at": "2500ms" })).await?;
-            page.script(KILL, vec![]).await?;
-            page.until("another worker", "return globalThis.workers_made.length === 2").await?;
-            page.until(
-                "a word on it",
-                "return /engine|worker|stopped/i.test(\
-                [...document.querySelectorAll('[role=alert], [role=status]')].map((e) => e.innerText).join(' '))",
-            )
-            .await?;
-            page.shot("worker-died").await?;
-            page.call("seek", json!({ "at": "end" })).await?;
-            let again = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
-            ensure(again["digest"] == whole["digest"], format!("{} after, {} before", again["digest"], whole["digest"]))
-        })
-    })
-}
-
 fn list<'a>(state: &'a Value, name: &str) -> Outcome<&'a Vec<Value>> {
     state[name].as_array().ok_or(format!("state has no list {name:?}: {state}").into())
 }

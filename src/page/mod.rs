@@ -1,1 +1,32 @@
-//! (to come)
+//! Floor 8: what a person sees and touches. Only this floor knows the browser.
+//!
+//! [`player`] owns the engine and the playhead, [`app`] renders at most when the shown moment changes, [`painter`] paints
+//! messages on a canvas at the screen's rate, [`api`] is `globalThis.voltcast`. Data flows one way: the trace is read,
+//! and only interventions go back.
+
+pub mod api;
+pub mod app;
+mod painter;
+pub mod panels;
+mod player;
+mod stage_view;
+mod transport;
+
+/// Starts the page.
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        let name = wasm_bindgen::JsValue::from_str("voltcastCrash");
+        let crash = js_sys::Reflect::get(&js_sys::global(), &name).ok();
+        if let Some(f) = crash.and_then(|f| wasm_bindgen::JsCast::dyn_into::<js_sys::Function>(f).ok()) {
+            let _ = f.call1(&wasm_bindgen::JsValue::NULL, &wasm_bindgen::JsValue::from_str(&info.to_string()));
+        }
+    }));
+    let Some(document) = web_sys::window().and_then(|w| w.document()) else { return };
+    let Some(root) = document.get_element_by_id("app") else { return };
+    root.set_inner_html("");
+    let hash = web_sys::window().and_then(|w| w.location().hash().ok()).unwrap_or_default();
+    player::open(&hash);
+    yew::Renderer::<app::App>::with_root(root).render();
+    api::publish();
+}

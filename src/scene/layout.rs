@@ -43,7 +43,7 @@ pub fn ring(size: Size) -> (f32, f32, f32) {
 pub fn gateway_half(size: Size, counts: Counts) -> f32 {
     let (_, _, r) = ring(size);
     let spacing = r * (core::f32::consts::PI / f32::from(counts.css.max(2))).sin();
-    (spacing - 3.0).clamp(4.0, 22.0)
+    (spacing - 10.0).clamp(4.0, 22.0)
 }
 
 /// Centre of an actor's glyph.

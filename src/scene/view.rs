@@ -71,5 +71,8 @@ pub fn step(stops: &[u32], count: u32, forward: bool) -> Option<u32> {
 
 /// Effects that change the stage or send a message over it: what an event step stops at.
 pub fn visible(effect: &Effect) -> bool {
-    !matches!(&effect.kind, Kind::Persisted { .. } | Kind::TimerSet { .. } | Kind::TimerFired { .. } | Kind::Delivered { .. })
+    !matches!(
+        &effect.kind,
+        Kind::Persisted { .. } | Kind::TimerSet { .. } | Kind::TimerFired { .. } | Kind::Delivered { .. }
+    )
 }

@@ -59,7 +59,9 @@ pub fn sentence(effect: &Effect) -> String {
         Kind::Dropped { to, packet: p, why } => {
             format!("A {} from {who} to {} is lost: {why:?}.", packet(p.tag), to.label())
         }
-        Kind::Duplicated { to, packet: p } => format!("A {} from {who} to {} is sent twice.", packet(p.tag), to.label()),
+        Kind::Duplicated { to, packet: p } => {
+            format!("A {} from {who} to {} is sent twice.", packet(p.tag), to.label())
+        }
         Kind::Delayed { to, packet: p, by_us } => {
             format!("A {} from {who} to {} is held back by {} ms.", packet(p.tag), to.label(), by_us / 1000)
         }
@@ -84,7 +86,9 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
     use FactKind as F;
     match fact {
         F::SetUp { .. } => format!("{who} draws its master key and publishes the parameters."),
-        F::Registered { of, class, count } if *class == 2 => format!("{who} issues {count} one-time tickets to {}.", of.label()),
+        F::Registered { of, class, count } if *class == 2 => {
+            format!("{who} issues {count} one-time tickets to {}.", of.label())
+        }
         F::Registered { of, .. } => format!("{who} issues half a key to {}.", of.label()),
         F::PseudonymIssued { of, .. } => format!("{who} gives {} a pseudo-identity only it can open.", of.label()),
         F::GenesisMade { .. } => format!("{who} writes the first page of the chain: who may vote, and the rules."),
@@ -112,7 +116,11 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::PrePrepared { view, seq, .. } => format!("{who} has the proposal of block {seq} in view {view}."),
         F::Voted { vote, seq, .. } => format!("{who} votes {} for block {seq}.", round(*vote)),
         F::VoteCounted { vote, seq, from, have, need, .. } => {
-            format!("{who} counts the {} of {} for block {seq}: {have} of {need}.", round(*vote), from.label())
+            format!(
+                "{who} counts the {} of {} for block {seq}: it has {have}, it needs {need}.",
+                round(*vote),
+                from.label()
+            )
         }
         F::VoteRefused { vote, from, reason, .. } => {
             format!("{who} refuses a {} of {}: {reason}.{rule}", round(*vote), from.label())
@@ -121,7 +129,9 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Prepared { seq, .. } => format!("{who} has enough prepares: block {seq} is prepared."),
         F::Committed { seq, .. } => format!("{who} has enough commits: block {seq} is final."),
         F::Executed { seq, .. } => format!("{who} executes block {seq}."),
-        F::BlockAppended { height, count, .. } => format!("{who} appends block {height} with {count} ciphertexts to its chain."),
+        F::BlockAppended { height, count, .. } => {
+            format!("{who} appends block {height} with {count} ciphertexts to its chain.")
+        }
         F::Sealed { height, .. } => format!("{who} seals block {height}."),
         F::Published { height, .. } => format!("{who} publishes block {height}."),
         F::ViewChange { target, reason } => format!("{who} asks for view {target}. {reason}"),
@@ -132,13 +142,17 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
             format!("{who} finds entry {} after {comparisons} comparisons.", index + 1)
         }
         F::NotAReceiver { .. } => format!("{who} finds no entry for its car: not a receiver."),
-        F::Opened { flow: 1, error: None, .. } => format!("{who} opens its entry and sees f_i' = f_i: the command is for its car."),
+        F::Opened { flow: 1, error: None, .. } => {
+            format!("{who} opens its entry and sees f_i' = f_i: the command is for its car.")
+        }
         F::Opened { error: None, .. } => format!("{who} opens the message meant for it."),
         F::Opened { error: Some(e), .. } => format!("{who} cannot open it: {e}.{rule}"),
         F::Authenticated { .. } => format!("{who} verifies the sender's own signature inside."),
         F::Commanded { .. } => format!("{who} takes over the command."),
         F::Dispatched { limit_w, power_w, .. } => format!("{who} allows {limit_w} W; {power_w} W flow."),
-        F::Metered { energy_uj, .. } => format!("{who} reads its meter: {} Wh.", energy_uj / crate::sim::state::UJ_PER_WH),
+        F::Metered { energy_uj, .. } => {
+            format!("{who} reads its meter: {} Wh.", energy_uj / crate::sim::state::UJ_PER_WH)
+        }
         F::Billed { total, currency, last, .. } => {
             format!("{who} {} {}.", if *last { "bills" } else { "shows the running cost" }, money(*total, currency))
         }

@@ -3,6 +3,7 @@
 
 pub mod adversary;
 pub mod export;
+pub mod inspect;
 pub mod intervention;
 pub mod invariants;
 pub mod link;

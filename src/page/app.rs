@@ -1,0 +1,240 @@
+//! The app: shell, first run, keys (PAGE.md §2.7, §4, §5.1).
+
+use super::panels::{FaultMenu, Inspector, Log};
+use super::player;
+use super::stage_view::{self, StageView};
+use super::transport::{self, Transport};
+use crate::entities::actor::ActorId;
+use crate::pbft::quorum::Quorum;
+use crate::scene::words;
+use std::rc::Rc;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+use yew::prelude::*;
+
+fn set_theme(dark: bool) {
+    let root = web_sys::window().and_then(|w| w.document()).and_then(|d| d.document_element());
+    if let Some(root) = root {
+        let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
+    }
+}
+
+fn keys() -> Closure<dyn FnMut(KeyboardEvent)> {
+    Closure::new(|e: KeyboardEvent| {
+        let typing = e.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+        let tag = typing.map(|t| t.tag_name()).unwrap_or_default();
+        if e.ctrl_key() || e.alt_key() || e.meta_key() || ["INPUT", "SELECT", "TEXTAREA"].contains(&tag.as_str()) {
+            return;
+        }
+        let pressed = tag == "BUTTON" && [" ", "Enter"].contains(&e.key().as_str());
+        match e.key().as_str() {
+            _ if pressed => return,
+            " " | "k" => transport::toggle(),
+            "." => transport::step("event", 1),
+            "," => transport::step("event", -1),
+            "ArrowRight" => transport::step(if e.shift_key() { "beat" } else { "event" }, 1),
+            "ArrowLeft" => transport::step(if e.shift_key() { "beat" } else { "event" }, -1),
+            "PageDown" => transport::step("beat", 1),
+            "PageUp" => transport::step("beat", -1),
+            "n" => transport::step("phase", 1),
+            "p" => transport::step("phase", -1),
+            _ => return,
+        }
+        e.prevent_default();
+    })
+}
+
+fn go(hash: String) {
+    if let Some(window) = web_sys::window() {
+        let _ = window.location().set_hash(&hash);
+    }
+}
+
+#[component]
+pub fn App() -> Html {
+    let tick = use_force_update();
+    let menu = use_state(|| None::<(ActorId, i32, i32)>);
+    let teaching = use_state(|| false);
+    let shared = use_state(|| None::<String>);
+    let filter = use_state(AttrValue::default);
+    {
+        let tick = tick.clone();
+        use_effect_with((), move |_| {
+            player::on_change(Rc::new(move || tick.force_update()));
+            stage_view::measure();
+            let window = web_sys::window();
+            let resize = Closure::<dyn FnMut()>::new(|| {
+                stage_view::measure();
+                player::refresh();
+            });
+            let hash = Closure::<dyn FnMut()>::new(|| {
+                let hash = web_sys::window().and_then(|w| w.location().hash().ok()).unwrap_or_default();
+                player::open(&hash);
+                player::refresh();
+            });
+            let keys = keys();
+            if let Some(w) = &window {
+                let _ = w.add_event_listener_with_callback("resize", resize.as_ref().unchecked_ref());
+                let _ = w.add_event_listener_with_callback("hashchange", hash.as_ref().unchecked_ref());
+                let _ = w.add_event_listener_with_callback("keydown", keys.as_ref().unchecked_ref());
+            }
+            player::refresh();
+            move || drop((resize, hash, keys))
+        });
+    }
+    use_effect(super::painter::paint);
+    let read = player::with(|p| {
+        let stage = p.stage();
+        let shown = p.count.checked_sub(1).and_then(|i| p.trace().effects().get(i as usize));
+        let told = shown.map(words::sentence).unwrap_or_else(|| "Nothing has happened yet.".into());
+        let branches: Vec<_> =
+            p.timelines().branches().iter().map(|b| (b.id.0, b.name.clone(), b.id == p.active)).collect();
+        let q = Quorum::new(p.counts.css).map_or(0, |q| q.strong());
+        let counts = (p.counts.csc, p.counts.css, p.counts.cp, p.counts.ev, q);
+        let liars = stage.nodes.values().filter(|n| n.behaviour.is_some()).count();
+        (stage, told, branches, counts, liars, p.size, (p.info.clone(), p.reproduced, p.notice.clone(), p.first_run))
+    });
+    let Some((stage, told, branches, counts, liars, size, (info, reproduced, notice, first_run))) = read else {
+        return html! { <p>{ "No run could be opened." }</p> };
+    };
+    let numbers = player::with(|p| {
+        (
+            p.playing,
+            p.pres,
+            p.length(),
+            p.shown_time(),
+            p.count,
+            p.trace().len(),
+            (p.rate * 100.0) as u32,
+            p.active.0,
+            p.chosen,
+            p.selected,
+        )
+    });
+    let Some((playing, pres, length, time_us, count, known, rate, branch, chosen, selected)) = numbers else {
+        return Html::default();
+    };
+    let caption = AttrValue::from(format!("{} {told}", words::phase(stage.phase)));
+    let onchange = Callback::from(|e: Event| {
+        if let Some(select) = e.target_dyn_into::<web_sys::HtmlSelectElement>() {
+            go(format!("#/run/{}", select.value()));
+        }
+    });
+    let share = {
+        let shared = shared.clone();
+        Callback::from(move |_: MouseEvent| {
+            let base = web_sys::window().and_then(|w| w.location().href().ok()).unwrap_or_default();
+            let base = base.split('#').next().unwrap_or_default().to_string();
+            let link = player::with(|p| p.human_link()).map(|l| base + &l);
+            if let (Some(w), Some(link)) = (web_sys::window(), &link) {
+                let _ = w.navigator().clipboard().write_text(link);
+            }
+            shared.set(link);
+        })
+    };
+    let dark = Callback::from(|_: MouseEvent| {
+        let root = web_sys::window().and_then(|w| w.document()).and_then(|d| d.document_element());
+        let now = root.and_then(|r| r.get_attribute("data-theme")).unwrap_or_default();
+        set_theme(now != "dark");
+        player::refresh();
+    });
+    let on_menu = {
+        let menu = menu.clone();
+        Callback::from(move |at| {
+            player::with(|p| p.playing = false);
+            menu.set(Some(at));
+        })
+    };
+    let on_select = Callback::from(|id| {
+        player::with(|p| p.selected = if p.selected == Some(id) { None } else { Some(id) });
+        player::refresh();
+    });
+    let close = {
+        let menu = menu.clone();
+        Callback::from(move |()| menu.set(None))
+    };
+    let down = |id: &ActorId| stage.nodes.get(id).is_some_and(|n| n.down);
+    let begin = Callback::from(|_: MouseEvent| {
+        player::with(|p| {
+            p.scrub(0);
+        });
+        transport::step("phase", 1);
+    });
+    let break_it = {
+        let menu = menu.clone();
+        Callback::from(move |_: MouseEvent| {
+            player::with(|p| {
+                p.seek(crate::sim::link::Moment::Time(crate::ledger::Micros(2_000_000)));
+            });
+            menu.set(Some((ActorId::new(crate::entities::actor::Role::Css, 0), (size.width * 0.5) as i32, 120)));
+            player::refresh();
+        })
+    };
+    let teach = {
+        let teaching = teaching.clone();
+        Callback::from(move |_: MouseEvent| {
+            teaching.set(!*teaching);
+            player::with(|p| p.first_run = false);
+            gloo_timers::callback::Timeout::new(60, || {
+                stage_view::measure();
+                player::refresh();
+            })
+            .forget();
+        })
+    };
+    let oninput = {
+        let filter = filter.clone();
+        Callback::from(move |e: InputEvent| {
+            if let Some(i) = e.target_dyn_into::<web_sys::HtmlInputElement>() {
+                filter.set(i.value().into());
+            }
+        })
+    };
+    let f = info.f;
+    html! {
+        <div class={classes!("app", teaching.then_some("teaching"))}>
+            <header class="top">
+                <h1>{ "Voltcast" }</h1>
+                <label>{ "Scenario " }<select {onchange}>
+                    { for player::presets().into_iter().map(|(id, title)| html! { <option key={id} value={id} selected={id == info.scenario}>{ title }</option> }) }
+                </select></label>
+                <span>{ format!("seed {}", info.seed) }</span>
+                <span title="Byzantine gateways, and how many the protocol tolerates">{ format!("liars {liars} of at most {f}") }</span>
+                <span class="badge">{ format!("{} real checks so far", stage.checks) }</span>
+                <button type="button" onclick={share}>{ "Share" }</button>
+                <button type="button" onclick={teach.clone()} aria-pressed={teaching.to_string()}>{ "Projector" }</button>
+                <button type="button" onclick={dark}>{ "Light or dark" }</button>
+            </header>
+            if let Some(text) = notice { <p class="notice" role="alert">{ text }</p> }
+            if let Some(link) = shared.as_ref() { <p class="notice">{ "Link to this moment: " }<a href={link.clone()}>{ link }</a></p> }
+            if let Some(ok) = reproduced {
+                <p class="notice" role="status">{ if ok { format!("Reproduced: same {known} events, same digest as in the link.") } else { "Not reproduced: the digest in the link is not that of this run.".into() } }</p>
+            }
+            if let Some(text) = &stage.violation { <p class="notice bad" role="alert">{ format!("This must not happen, please report: {text}") }</p> }
+            <main class="middle">
+                <div class="stage" id="stage" data-stage="1">
+                    <canvas id="flights" aria-hidden="true" width="10" height="10"></canvas>
+                    <StageView stage={stage.clone()} size={(size.width, size.height)} {selected} {counts} {on_menu} {on_select} />
+                    if first_run {
+                        <div class="first">
+                            <button type="button" onclick={begin}>{ "Step through the phases" }</button>
+                            <button type="button" onclick={break_it}>{ "Break something" }</button>
+                            <button type="button" onclick={teach}>{ "I am teaching" }</button>
+                        </div>
+                    }
+                </div>
+                <aside class="side">
+                    <Inspector {count} {branch} {known} {chosen} filter="" />
+                </aside>
+            </main>
+            <p class="caption" aria-live="polite"><strong>{ words::phase(stage.phase) }</strong><br />{ told }</p>
+            <Transport {playing} {pres} {length} {time_us} {count} {known} {rate} phase={stage.phase} {caption} {branches} />
+            <section class="dock" aria-label="Log">
+                <label>{ "Log, newest first; show only rows with " }<input type="search" {oninput} value={(*filter).clone()} /></label>
+                <Log {count} {branch} {known} {chosen} filter={(*filter).clone()} />
+            </section>
+            <footer>{ "Everything here runs in this page with real keys made for show. Nothing is sent anywhere. Right-click a node, or focus it and press X, to break it." }</footer>
+            if let Some((actor, x, y)) = *menu { <FaultMenu {actor} down={down(&actor)} at={(x, y)} {close} /> }
+        </div>
+    }
+}

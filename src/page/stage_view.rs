@@ -1,0 +1,233 @@
+//! The standing things of the stage as SVG: actors, quorum rings, bays, chain (PAGE.md §3).
+//!
+//! Every actor is a button with a name: it can be focused, selected and, by its menu, broken.
+
+use super::player;
+use crate::entities::actor::{ActorId, Role};
+use crate::scene::layout::{self, Counts, STRIP, Size};
+use crate::scene::stage::{Lock, NodeState, StageState};
+use crate::scene::words;
+use std::rc::Rc;
+use yew::prelude::*;
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub stage: Rc<StageState>,
+    pub size: (f32, f32),
+    pub selected: Option<ActorId>,
+    /// Counts of actors and the strong quorum q.
+    pub counts: (u16, u16, u16, u16, u16),
+    pub on_menu: Callback<(ActorId, i32, i32)>,
+    pub on_select: Callback<ActorId>,
+}
+
+/// Text equivalent of a node, also its accessible name.
+pub fn name_of(id: ActorId, node: &NodeState, quorum: u16, n: u16) -> String {
+    let mut name = id.label();
+    let what = match id.role {
+        Role::Kgc => "key generation centre",
+        Role::Csc => "charging service company",
+        Role::Css => "gateway",
+        Role::Cp => "charging pile",
+        Role::Ev => "electric vehicle",
+        Role::Outsider => "outsider",
+    };
+    name += &format!(", {what}");
+    if id.role == Role::Css {
+        if node.view % u64::from(n.max(1)) == u64::from(id.index) {
+            name += ", primary";
+        }
+        name += &format!(", view {}, height {}", node.view, node.height);
+        name += &format!(", prepares {} and commits {} of {quorum}", node.prepares.len(), node.commits.len());
+    }
+    if node.down {
+        name += ", stopped";
+    }
+    if let Some(b) = &node.behaviour {
+        name += &format!(", Byzantine: {}", b.replace('_', " "));
+    }
+    name
+}
+
+fn arc(cx: f32, cy: f32, r: f32, have: usize, n: u16, class: &'static str) -> Html {
+    let length = core::f32::consts::TAU * r;
+    let filled = length * (have.min(usize::from(n)) as f32) / f32::from(n.max(1));
+    let dash = format!("{filled:.1} {:.1}", length);
+    let turn = format!("rotate(-90 {cx:.1} {cy:.1})");
+    html! { <circle class={classes!("quorum", class)} cx={format!("{cx:.1}")} cy={format!("{cy:.1}")} r={format!("{r:.1}")} stroke-dasharray={dash} transform={turn} /> }
+}
+
+fn role_shape(role: Role, x: f32, y: f32, h: f32) -> Html {
+    let at = format!("translate({x:.1} {y:.1}) scale({:.3})", h / 22.0);
+    let path = match role {
+        Role::Kgc => "M-20 0 L-10 -18 L10 -18 L20 0 L10 18 L-10 18 Z M-3 -5 a5 5 0 1 1 6 0 l2 12 h-10 z",
+        Role::Csc => "M-18 18 V-16 H18 V18 Z M-10 -8 h7 v8 h-7 z M3 -8 h7 v8 h-7 z M-4 18 v-10 h8 v10",
+        Role::Css => "M-22 -16 a6 6 0 0 1 6 -6 h32 a6 6 0 0 1 6 6 v32 a6 6 0 0 1 -6 6 h-32 a6 6 0 0 1 -6 -6 z",
+        Role::Cp => "M-15 -18 h30 v18 q0 14 -15 20 q-15 -6 -15 -20 z M2 -12 l-8 13 h6 l-2 9 l8 -13 h-6 z",
+        Role::Ev => {
+            "M-22 6 q0 -7 7 -8 l5 -9 h16 l8 9 q8 1 8 8 v4 h-44 z M-16 11 a5 5 0 1 0 10 0 a5 5 0 1 0 -10 0 M7 11 a5 5 0 1 0 10 0 a5 5 0 1 0 -10 0"
+        }
+        Role::Outsider => "M-10 -10 h20 v20 h-20 z",
+    };
+    html! { <path class="glyph" d={path} transform={at} fill-rule="evenodd" /> }
+}
+
+fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
+    let size = Size { width: props.size.0, height: props.size.1 };
+    let default = NodeState::default();
+    let state = props.stage.nodes.get(&id).unwrap_or(&default);
+    let (x, y) = layout::place(size, counts, id);
+    let h = if id.role == Role::Css { layout::gateway_half(size, counts) } else { small(size, counts, id.role) };
+    let primary = id.role == Role::Css && state.view % u64::from(counts.css.max(1)) == u64::from(id.index);
+    let class = classes!(
+        "node",
+        id.role.prefix(),
+        (!state.has_key).then_some("unborn"),
+        state.down.then_some("down"),
+        state.behaviour.is_some().then_some("liar"),
+        (props.selected == Some(id)).then_some("selected")
+    );
+    let name = name_of(id, state, props.counts.4, counts.css);
+    let menu = props.on_menu.clone();
+    let oncontextmenu = Callback::from(move |e: MouseEvent| {
+        e.prevent_default();
+        menu.emit((id, e.client_x(), e.client_y()));
+    });
+    let select = props.on_select.clone();
+    let onclick = Callback::from(move |_: MouseEvent| select.emit(id));
+    let (menu, select, key_xy) = (props.on_menu.clone(), props.on_select.clone(), (x as i32, y as i32 + 60));
+    let onkeydown = Callback::from(move |e: KeyboardEvent| match e.key().as_str() {
+        "Enter" => select.emit(id),
+        "x" | "X" | "ContextMenu" => {
+            e.prevent_default();
+            menu.emit((id, key_xy.0, key_xy.1));
+        }
+        _ => {}
+    });
+    let marked = primary || state.down || state.behaviour.is_some() || props.selected == Some(id);
+    let labelled = id.role != Role::Css || h >= 16.0 || marked || id.index.is_multiple_of(5);
+    let crowd = if h >= 16.0 { h + 7.0 } else { h * 1.3 + 2.0 };
+    let (lx, ly) = label_place(size, id, (x, y), h);
+    html! {
+        <g key={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
+            if id.role == Role::Css {
+                { arc(x, y, crowd, state.prepares.len(), counts.css, "prepare") }
+                { arc(x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }, state.commits.len(), counts.css, "commit") }
+            }
+            { role_shape(id.role, x, y, h) }
+            if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if h >= 16.0 { 12.0 } else { 6.0 })} /> }
+            if labelled {
+                <text x={format!("{lx:.1}")} y={format!("{ly:.1}")} text-anchor="middle">{ id.label() }</text>
+            }
+            if id.role == Role::Css && h >= 16.0 {
+                <text class="inside" x={format!("{x:.1}")} y={format!("{:.1}", y + 5.0)} text-anchor="middle">{ format!("v{} h{}", state.view, state.height) }</text>
+            }
+        </g>
+    }
+}
+
+/// Names of a crowded ring stand outside it, all others below their glyph.
+fn label_place(size: Size, id: ActorId, (x, y): (f32, f32), h: f32) -> (f32, f32) {
+    if id.role != Role::Css || h >= 16.0 {
+        return (x, y + if id.role == Role::Css { h + 28.0 } else { h + 18.0 });
+    }
+    let (cx, cy, r) = layout::ring(size);
+    let out = (r + 40.0) / r;
+    (cx + (x - cx) * out, cy + (y - cy) * out + 5.0)
+}
+
+fn small(size: Size, counts: Counts, role: Role) -> f32 {
+    match role {
+        Role::Cp | Role::Ev if counts.cp.max(counts.ev) > 5 || size.width < 600.0 => 14.0,
+        _ => 20.0,
+    }
+}
+
+fn bay(props: &Props, counts: Counts, index: u16) -> Html {
+    let size = Size { width: props.size.0, height: props.size.1 };
+    let id = ActorId::new(Role::Cp, index);
+    let Some(bay) = props.stage.bays.get(&id) else { return Html::default() };
+    let (x, y) = layout::place(size, counts, ActorId::new(Role::Ev, index));
+    let (word, class) = match bay.lock {
+        Lock::Nothing => ("waits", "muted"),
+        Lock::Opened => ("✓ opened", "ok"),
+        Lock::NotAReceiver => ("✕ not for it", "no"),
+        Lock::Refused => ("✕ refused", "no"),
+    };
+    if size.width < 600.0 {
+        return html! { <text class={class} x={format!("{:.0}", x + 20.0)} y={format!("{:.0}", y - 12.0)}>{ if bay.lock == Lock::Opened { "✓" } else if bay.lock == Lock::Nothing { "" } else { "✕" } }</text> };
+    }
+    let bill = bay
+        .bill
+        .as_ref()
+        .map(|(t, c, last)| format!("{}{}", words::bill(*t, c), if *last { " billed" } else { " so far" }));
+    let left = format!("{:.0}", x + 30.0);
+    html! {
+        <g class="bay">
+            <text class={class} x={left.clone()} y={format!("{:.0}", y - 10.0)}>{ word }</text>
+            if bay.lock == Lock::Opened {
+                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{} W · {}.{} kWh", bay.power_w, bay.energy_wh / 1000, bay.energy_wh % 1000 / 100) }</text>
+                <text x={left} y={format!("{:.0}", y + 24.0)}>{ bill.unwrap_or_default() }</text>
+            }
+        </g>
+    }
+}
+
+fn chain(props: &Props) -> Html {
+    let y = props.size.1 - STRIP + 12.0;
+    let block = |i: usize, head: String, sub: String| {
+        let x = 84.0 + 132.0 * i as f32;
+        html! {
+            <g class="block" key={i}>
+                if i > 0 { <path class="chainlink" d={format!("M{:.0} {:.0} h24", x - 24.0, y + 22.0)} /> }
+                <rect x={format!("{x:.0}")} y={format!("{y:.0}")} width="108" height="44" rx="4" />
+                <text x={format!("{:.0}", x + 8.0)} y={format!("{:.0}", y + 19.0)}>{ head }</text>
+                <text class="mono" x={format!("{:.0}", x + 8.0)} y={format!("{:.0}", y + 36.0)}>{ sub }</text>
+            </g>
+        }
+    };
+    let room = (((props.size.0 - 100.0) / 132.0) as usize).max(1) - 1;
+    let skip = props.stage.blocks.len().saturating_sub(room);
+    html! {
+        <g class="chain" aria-hidden="true">
+            <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
+            { block(0, "Genesis".into(), "rules, voters".into()) }
+            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} ×{}", b.header.short(6), b.holders))) }
+        </g>
+    }
+}
+
+/// The standing part of the stage.
+#[component]
+pub fn StageView(props: &Props) -> Html {
+    let (csc, css, cp, ev, _) = props.counts;
+    let counts = Counts { csc, css, cp, ev };
+    let actors = [(Role::Kgc, 1), (Role::Csc, csc), (Role::Css, css), (Role::Cp, cp), (Role::Ev, ev)];
+    let all = actors.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));
+    let (w, h) = props.size;
+    let wide = w >= 600.0;
+    let zone = |x: f32, text: &str| html! { <text class="zone" x={format!("{:.0}", w * x)} y="24" text-anchor="middle">{ text }</text> };
+    html! {
+        <svg class="nodes" width={format!("{w:.0}")} height={format!("{h:.0}")} viewBox={format!("0 0 {w:.0} {h:.0}")}>
+            if wide {
+                { zone(0.115, "company and keys") }
+                { zone(0.45, "gateways vote") }
+                { zone(0.82, "piles and cars") }
+            }
+            { for all.map(|id| node(props, counts, id)) }
+            { for (0..cp.min(ev)).map(|i| bay(props, counts, i)) }
+            { chain(props) }
+        </svg>
+    }
+}
+
+/// Size of the stage's box, told to the player.
+pub fn measure() {
+    let stage = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("stage"));
+    if let Some(stage) = stage {
+        let rect = stage.get_bounding_client_rect();
+        player::with(|p| {
+            p.size = Size { width: (rect.width() as f32).max(280.0), height: (rect.height() as f32).max(240.0) }
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! Play, step and scrub (PAGE.md §4.3).
+
+use super::player;
+use crate::sim::timelines::BranchId;
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub playing: bool,
+    pub pres: u64,
+    pub length: u64,
+    pub time_us: u64,
+    pub count: u32,
+    pub known: u32,
+    pub rate: u32,
+    pub phase: u8,
+    pub caption: AttrValue,
+    /// Id, name, active.
+    pub branches: Vec<(u16, String, bool)>,
+}
+
+/// Starts or stops; from the end it starts again.
+pub fn toggle() {
+    player::with(|p| {
+        if !p.playing && p.complete && p.count == p.trace().len() {
+            p.scrub(0);
+        }
+        p.playing = !p.playing;
+        p.first_run = false;
+    });
+    player::refresh();
+}
+
+/// One step by event, beat or phase.
+pub fn step(by: &'static str, n: i32) {
+    player::with(|p| p.step(by, n));
+    player::refresh();
+}
+
+/// Virtual time for people.
+pub fn time(us: u64) -> String {
+    match us {
+        0..10_000_000 => format!("{}.{:03} s", us / 1_000_000, us / 1000 % 1000),
+        10_000_000..120_000_000 => format!("{}.{} s", us / 1_000_000, us / 100_000 % 10),
+        _ => format!("{} min {} s", us / 60_000_000, us / 1_000_000 % 60),
+    }
+}
+
+/// An icon of the transport: 24×24 path data, drawn in ink.
+fn icon(path: &'static str) -> Html {
+    html! { <svg class="icon" width="20" height="20" viewBox="0 0 24 24" aria-hidden="true"><path d={path} /></svg> }
+}
+
+fn button(path: &'static str, name: &'static str, by: &'static str, n: i32) -> Html {
+    let onclick = Callback::from(move |_| step(by, n));
+    html! { <button type="button" aria-label={name} title={name} {onclick}>{ icon(path) }</button> }
+}
+
+#[component]
+pub fn Transport(props: &Props) -> Html {
+    let oninput = Callback::from(|e: InputEvent| {
+        let value = e.target_dyn_into::<HtmlInputElement>().and_then(|i| i.value().parse::<u64>().ok());
+        if let Some(ms) = value {
+            player::with(|p| p.scrub(ms * 1000));
+            player::refresh();
+        }
+    });
+    let rate = Callback::from(|_| {
+        player::with(|p| p.rate = if p.rate >= 4.0 { 0.25 } else { p.rate * 2.0 });
+        player::refresh();
+    });
+    let play = if props.playing { ("M5 4h5v16h-5z M14 4h5v16h-5z", "Pause") } else { ("M6 3v18l15-9z", "Play") };
+    let rate_text = format!("{}.{:02}×", props.rate / 100, props.rate % 100);
+    html! {
+        <section class="transport" aria-label="Time">
+            <div class="keys">
+                { button("M4 4h3v16h-3z M20 4v16l-11-8z", "Phase back", "phase", -1) }
+                { button("M12 4v16l-10-8z M22 4v16l-10-8z", "Beat back", "beat", -1) }
+                { button("M17 4v16l-11-8z", "Event back", "event", -1) }
+                <button type="button" class="play" aria-label={play.1} title="Space" onclick={Callback::from(|_| toggle())}>{ icon(play.0) }</button>
+                { button("M7 4v16l11-8z", "Event forward", "event", 1) }
+                { button("M2 4v16l10-8z M12 4v16l10-8z", "Beat forward", "beat", 1) }
+                { button("M17 4h3v16h-3z M4 4v16l11-8z", "Phase forward", "phase", 1) }
+                <button type="button" aria-label={format!("Speed {rate_text}")} onclick={rate}>{ rate_text.clone() }</button>
+            </div>
+            <input type="range" min="0" max={(props.length / 1000).to_string()} value={(props.pres / 1000).to_string()}
+                aria-label="Moment of the run" aria-valuetext={props.caption.clone()} {oninput} />
+            <p class="readout"><span>{ time(props.time_us) }</span><span>{ format!("event {} of {}", props.count, props.known) }</span></p>
+            if props.branches.len() > 1 {
+                <div class="lanes" role="group" aria-label="Futures of this run">
+                    { for props.branches.iter().map(|(id, name, active)| {
+                        let id = *id;
+                        let onclick = Callback::from(move |_| { player::with(|p| p.activate(BranchId(id))); player::pump(); player::refresh(); });
+                        html! { <button type="button" key={id} aria-pressed={active.to_string()} {onclick}>{ format!("{}: {name}", id + 1) }</button> }
+                    }) }
+                </div>
+            }
+        </section>
+    }
+}
