@@ -215,19 +215,21 @@ pub fn App() -> Html {
                 <div class="stage" id="stage" data-stage="1">
                     <canvas id="flights" aria-hidden="true" width="10" height="10"></canvas>
                     <StageView stage={stage.clone()} size={(size.width, size.height)} {selected} {counts} {on_menu} {on_select} />
-                    if first_run {
-                        <div class="first">
-                            <button type="button" onclick={begin}>{ "Step through the phases" }</button>
-                            <button type="button" onclick={break_it}>{ "Break something" }</button>
-                            <button type="button" onclick={teach}>{ "I am teaching" }</button>
-                        </div>
-                    }
                 </div>
                 <aside class="side">
                     <Inspector {count} {branch} {known} {chosen} filter="" />
                 </aside>
             </main>
-            <p class="caption" aria-live="polite"><strong>{ words::phase(stage.phase) }</strong><br />{ told }</p>
+            <div class="below">
+                <p class="caption" aria-live="polite"><strong>{ words::phase(stage.phase) }</strong><br />{ told }</p>
+                if first_run {
+                    <div class="first">
+                        <button type="button" onclick={begin}>{ "Step through the phases" }</button>
+                        <button type="button" onclick={break_it}>{ "Break something" }</button>
+                        <button type="button" onclick={teach}>{ "I am teaching" }</button>
+                    </div>
+                }
+            </div>
             <Transport {playing} {pres} {length} {time_us} {count} {known} {rate} phase={stage.phase} {caption} {branches} />
             <section class="dock" aria-label="Log">
                 <label>{ "Log, newest first; show only rows with " }<input type="search" {oninput} value={(*filter).clone()} /></label>

@@ -105,7 +105,8 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
         _ => {}
     });
     let marked = primary || state.down || state.behaviour.is_some() || props.selected == Some(id);
-    let labelled = id.role != Role::Css || h >= 16.0 || marked || id.index.is_multiple_of(5);
+    let labelled =
+        id.role != Role::Css || h >= 16.0 || marked || (id.index.is_multiple_of(5) && id.index + 3 <= counts.css);
     let crowd = if h >= 16.0 { h + 7.0 } else { h * 1.3 + 2.0 };
     let (lx, ly) = label_place(size, id, (x, y), h);
     html! {
