@@ -190,15 +190,13 @@ impl Player {
     /// Shows the moment that was asked for, once it is known.
     fn arrive(&mut self) {
         let Some(moment) = self.waiting else { return };
-        let known = self.trace().effects().last().map_or(0, |e| e.t.0);
-        let ready = self.complete
-            || match moment {
-                Moment::Start => true,
-                Moment::Time(t) => t.0 < known,
-                Moment::Effect(id) => id.0 + 1 < self.trace().len(),
-                Moment::End => false,
-            };
-        if ready {
+        let ready = match moment {
+            Moment::Start => Some(true),
+            Moment::Time(t) => Some(self.final_at(t.0)),
+            Moment::Effect(id) => self.trace().get(id).map(|e| self.final_at(e.t.0)),
+            Moment::End => None,
+        };
+        if self.complete || ready == Some(true) {
             self.waiting = None;
             self.go(moment);
         }
@@ -207,6 +205,14 @@ impl Player {
             let trace = self.trace();
             self.reproduced = Some(trace.digest_at(trace.whole_steps(at)).to_string().starts_with(&wanted));
         }
+    }
+
+    /// Whether nothing the engine still makes can change the picture at virtual time `t`: the film has a knot beyond it
+    /// (PAGE.md §2.4), and what is on its way then has arrived.
+    fn final_at(&self, t: u64) -> bool {
+        const LONGEST_FLIGHT: u64 = 1_000_000;
+        let known = self.trace().effects().last().map_or(0, |e| e.t.0);
+        self.film.warp.last_knot() > t && known > t.saturating_add(LONGEST_FLIGHT)
     }
 
     fn position(&self, moment: Moment) -> u32 {

@@ -4,6 +4,7 @@
 
 use super::player;
 use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::VoteKind;
 use crate::scene::layout::{self, Counts, STRIP, Size};
 use crate::scene::stage::{Lock, NodeState, StageState};
 use crate::scene::words;
@@ -38,7 +39,11 @@ pub fn name_of(id: ActorId, node: &NodeState, quorum: u16, n: u16) -> String {
             name += ", primary";
         }
         name += &format!(", view {}, height {}", node.view, node.height);
-        name += &format!(", prepares {} and commits {} of {quorum}", node.prepares.len(), node.commits.len());
+        name += &format!(
+            ", prepares {} and commits {} of {quorum}",
+            node.votes(VoteKind::Prepare),
+            node.votes(VoteKind::Commit)
+        );
     }
     if node.down {
         name += ", stopped";
@@ -112,8 +117,8 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
     html! {
         <g key={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
             if id.role == Role::Css {
-                { arc(x, y, crowd, state.prepares.len(), counts.css, "prepare") }
-                { arc(x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }, state.commits.len(), counts.css, "commit") }
+                { arc(x, y, crowd, state.votes(VoteKind::Prepare), counts.css, "prepare") }
+                { arc(x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }, state.votes(VoteKind::Commit), counts.css, "commit") }
             }
             { role_shape(id.role, x, y, h) }
             if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if h >= 16.0 { 12.0 } else { 6.0 })} /> }

@@ -86,3 +86,37 @@ pub fn along(a: (f32, f32), b: (f32, f32), part: f32) -> (f32, f32) {
     let q = 1.0 - part;
     (q * q * a.0 + 2.0 * q * part * cx + part * part * b.0, q * q * a.1 + 2.0 * q * part * cy + part * part * b.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S2: everything is inside the stage, and no two gateways overlap while a ring has room for them.
+    #[test]
+    fn everything_is_inside_and_gateways_do_not_overlap() {
+        let sizes = [(1440.0, 744.0), (1100.0, 560.0), (704.0, 612.0), (900.0, 560.0), (390.0, 480.0), (768.0, 560.0)];
+        for (width, height) in sizes {
+            let size = Size { width, height };
+            for css in 4..=if width < 600.0 { 12 } else { 31 } {
+                let counts = Counts { csc: 1, css, cp: 8, ev: 8 };
+                let roles = [(Role::Kgc, 1), (Role::Csc, 1), (Role::Css, css), (Role::Cp, 8), (Role::Ev, 8)];
+                for (role, n) in roles {
+                    for index in 0..n {
+                        let (x, y) = place(size, counts, ActorId::new(role, index));
+                        assert!(
+                            x > 10.0 && x < width - 10.0 && y > 10.0 && y < height - 10.0,
+                            "{role:?} {index} at {x} {y}"
+                        );
+                    }
+                }
+                let at = |i| place(size, counts, ActorId::new(Role::Css, i));
+                let half = gateway_half(size, counts);
+                for i in 0..css {
+                    let (a, b) = (at(i), at((i + 1) % css));
+                    let far = (a.0 - b.0).hypot(a.1 - b.1);
+                    assert!(far > 2.0 * half, "{css} gateways on {width}x{height}: {far} for {half}");
+                }
+            }
+        }
+    }
+}

@@ -18,9 +18,9 @@ pub struct NodeState {
     pub height: u64,
     /// Slot (view, seq) of the votes below.
     pub slot: (u64, u64),
-    /// Distinct valid votes for one digest, as the gateway counted them.
-    pub prepares: BTreeSet<ActorId>,
-    pub commits: BTreeSet<ActorId>,
+    /// Distinct valid voters per digest, as the gateway counted them.
+    prepares: BTreeMap<Digest, BTreeSet<ActorId>>,
+    commits: BTreeMap<Digest, BTreeSet<ActorId>>,
     pub prepared: bool,
     pub committed: bool,
     pub refused: u32,
@@ -108,12 +108,12 @@ impl StageState {
                 self.node(actor).refused += u32::from(error.is_some());
             }
             F::PrePrepared { view, seq, .. } => self.node(actor).open_slot(*view, *seq),
-            F::VoteCounted { vote, view, seq, from, .. } => {
+            F::VoteCounted { vote, view, seq, digest, from, .. } => {
                 self.checks += 1;
                 let node = self.node(actor);
                 node.open_slot(*view, *seq);
                 let votes = if *vote == VoteKind::Prepare { &mut node.prepares } else { &mut node.commits };
-                votes.insert(*from);
+                votes.entry(*digest).or_default().insert(*from);
             }
             F::VoteRefused { .. } | F::Refused { .. } => self.node(actor).refused += 1,
             F::Prepared { view, seq, .. } => {
@@ -164,6 +164,12 @@ impl StageState {
 }
 
 impl NodeState {
+    /// Distinct valid votes for the digest that has most of them: what the quorum ring shows.
+    pub fn votes(&self, vote: VoteKind) -> usize {
+        let book = if vote == VoteKind::Prepare { &self.prepares } else { &self.commits };
+        book.values().map(BTreeSet::len).max().unwrap_or(0)
+    }
+
     /// Votes are shown for the newest slot of the newest view only.
     fn open_slot(&mut self, view: u64, seq: u64) {
         if (seq, view) > (self.slot.1, self.slot.0) {
@@ -171,6 +177,38 @@ impl NodeState {
             self.prepares.clear();
             self.commits.clear();
             (self.prepared, self.committed) = (false, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::timelines::{BranchId, Timelines, Until};
+
+    /// S4: the ring shows what the engine counted, after every single vote.
+    #[test]
+    fn quorum_rings_show_the_engines_count() {
+        for preset in ["day4", "one-liar", "dead-primary"] {
+            let scenario = Scenario::preset(preset).expect("a preset");
+            let mut run = Timelines::open_headless(scenario, vec![]).expect("opens");
+            run.run(BranchId(0), Until::End, u32::MAX);
+            let (mut state, mut counted) = (StageState::default(), 0);
+            for effect in run.trace(BranchId(0)).effects() {
+                state.apply(effect);
+                let Kind::Fact(FactKind::VoteCounted { vote, view, seq, digest, have, .. }) = &effect.kind else {
+                    continue;
+                };
+                let node = &state.nodes[&effect.actor.expect("a gateway counts")];
+                if node.slot != (*view, *seq) {
+                    continue;
+                }
+                let book = if *vote == VoteKind::Prepare { &node.prepares } else { &node.commits };
+                assert_eq!(book[digest].len(), usize::from(*have), "{preset} e{}", effect.id.0);
+                counted += 1;
+            }
+            assert!(counted > 10, "{preset}: only {counted} votes seen");
         }
     }
 }

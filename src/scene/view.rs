@@ -76,3 +76,42 @@ pub fn visible(effect: &Effect) -> bool {
         Kind::Persisted { .. } | Kind::TimerSet { .. } | Kind::TimerFired { .. } | Kind::Delivered { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::timelines::{BranchId, Timelines, Until};
+
+    /// S3: at every moment a message is drawn exactly if it was sent and has not arrived.
+    #[test]
+    fn what_flies_was_sent_and_has_not_arrived() {
+        let mut run = Timelines::open_headless(Scenario::preset("one-liar").expect("a preset"), vec![]).expect("opens");
+        run.run(BranchId(0), Until::End, u32::MAX);
+        let effects = run.trace(BranchId(0)).effects();
+        let (mut warp, mut flights) = (Warp::default(), Flights::default());
+        warp.extend(effects);
+        flights.extend(effects);
+        let mut seen = 0;
+        for p in (0..warp.length()).step_by(250_000) {
+            let t = warp.virtual_at(p);
+            let mut shown: Vec<u32> = flights.at(&warp, p).map(|(f, _)| f.id).collect();
+            let ended = |id: u32| {
+                effects.iter().find(|e| {
+                    e.cause.is_some_and(|c| c.0 == id)
+                        && matches!(e.kind, Kind::Delivered { .. } | Kind::Dropped { .. })
+                })
+            };
+            let sent =
+                effects.iter().filter(|e| e.t.0 <= t && matches!(e.kind, Kind::Sent { .. } | Kind::Duplicated { .. }));
+            let mut expected: Vec<u32> =
+                sent.filter(|e| ended(e.id.0).is_some_and(|end| end.t.0 >= t)).map(|e| e.id.0).collect();
+            shown.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(shown, expected, "at {p}");
+            assert!(flights.at(&warp, p).all(|(_, part)| (0.0..=1.0).contains(&part)));
+            seen += shown.len();
+        }
+        assert!(seen > 20, "only {seen} messages seen");
+    }
+}

@@ -91,6 +91,11 @@ impl Warp {
         self.knots.last().map_or(0, |k| k.1)
     }
 
+    /// Virtual time of the last knot: before it, nothing can change any more.
+    pub fn last_knot(&self) -> u64 {
+        self.knots.last().map_or(0, |k| k.0)
+    }
+
     /// W: virtual time at presentation time `p`; after the last knot time passes twelve times slowed down.
     pub fn virtual_at(&self, p: u64) -> u64 {
         self.map(p, |k| (k.1, k.0), |over| over / FACTOR)
@@ -116,5 +121,53 @@ pub fn round(vote: VoteKind) -> &'static str {
     match vote {
         VoteKind::Prepare => "prepare",
         VoteKind::Commit => "commit",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::timelines::{BranchId, Timelines, Until};
+
+    fn film(preset: &str, part: usize) -> (Warp, Vec<Effect>) {
+        let scenario = Scenario::preset(preset).expect("a preset");
+        let mut run = Timelines::open_headless(scenario, vec![]).expect("opens");
+        run.run(BranchId(0), Until::End, u32::MAX);
+        let effects = run.trace(BranchId(0)).effects().to_vec();
+        let mut warp = Warp::default();
+        warp.extend(&effects[..effects.len() * part / 100]);
+        (warp, effects)
+    }
+
+    /// S11: W never falls, and P and W undo each other at every effect.
+    #[test]
+    fn film_time_never_goes_back() {
+        for preset in ["day4", "one-liar", "bad-ciphertext"] {
+            let (warp, effects) = film(preset, 100);
+            let mut last = 0;
+            for p in (0..warp.length() + 2_000_000).step_by(10_007) {
+                let t = warp.virtual_at(p);
+                assert!(t >= last, "{preset} at {p}");
+                last = t;
+            }
+            for e in effects.iter().filter(|e| e.t.0 <= warp.last_knot()) {
+                let back = warp.virtual_at(warp.presented_at(e.t.0));
+                let gap = e.t.0 - back.min(e.t.0);
+                assert!(back <= e.t.0 && (gap == 0 || gap <= e.t.0 / 100 + 1), "{preset}: {} became {back}", e.t.0);
+            }
+        }
+    }
+
+    /// S5: what comes later changes the film only after its last knot.
+    #[test]
+    fn appending_leaves_the_film_before_its_last_knot() {
+        let (whole, _) = film("one-liar", 100);
+        for part in [20, 40, 60, 80] {
+            let (some, effects) = film("one-liar", part);
+            for e in effects.iter().filter(|e| e.t.0 <= some.last_knot()) {
+                assert_eq!(some.presented_at(e.t.0), whole.presented_at(e.t.0), "{part} %: {}", e.t.0);
+            }
+        }
     }
 }
