@@ -5,7 +5,7 @@ use super::error::Error;
 use super::hash::{h32, label};
 use super::keys::KeyPair;
 use super::reader::Reader;
-use super::record::{Class, SigmaId};
+use super::record::{Class, Flow, SigmaId};
 
 /// Flow 4: what a car tells its CSC. Shares in millionths, energy in Wh, power in W, times in unix seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +118,19 @@ impl PlugIn {
             return Err(Error::NotYetValid);
         }
         if now > self.not_after { Err(Error::Expired) } else { Ok(()) }
+    }
+}
+
+/// Whether content has the layout of its flow. Only flows 4 to 6 have one at this floor; the others belong to the actors.
+///
+/// # Errors
+/// [`Error::Payload`].
+pub fn check_layout(flow: Flow, bytes: &[u8]) -> Result<(), Error> {
+    match flow {
+        Flow::UPLOAD => Upload::decode(bytes).map(|_| ()),
+        Flow::PLUG_IN => PlugIn::decode(bytes).map(|_| ()),
+        Flow::ROUTING => Routing::decode(bytes).map(|_| ()),
+        _ => Err(Error::Payload),
     }
 }
 
