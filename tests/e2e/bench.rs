@@ -1,7 +1,7 @@
 //! Measurements in the built site (PAGE.md §10.2), run by `cargo xtask bench-frames` and ignored otherwise: a number
 //! from a busy machine is no reason to fail a test. Results go to `target/perf.json`.
 
-use super::harness::{Outcome, Page, REFERENCE, dist, ensure, run, target};
+use super::harness::{Outcome, Page, REFERENCE, Window, dist, ensure, run, target};
 use serde_json::{Value, json};
 
 /// Frame times in ms while the page plays, for at most ten seconds; it stops when the page does.
@@ -60,17 +60,17 @@ async fn commit_storm(page: &Page) -> Outcome<Value> {
     page.call("pause", json!({})).await?;
     page.call("seek", json!({ "at": "end" })).await?;
     page.call("seek", json!({ "at": "start" })).await?;
-    for _ in 0..3 {
+    for _ in 0..6 {
         if page.state().await?["phase"].as_u64() >= Some(3) {
             break;
         }
         page.call("step", json!({ "by": "phase", "n": 1 })).await?;
     }
-    ensure(page.state().await?["phase"] == json!(3), "phase 3 was not reached")?;
+    let phase = page.state().await?["phase"].clone();
+    ensure(phase == json!(3), format!("phase 3 was not reached but {phase}"))?;
     page.call("play", json!({})).await?;
     let frames = page.driver.execute_async(FRAMES, Vec::new()).await?;
     let mut times: Vec<f64> = frames.convert()?;
-    let own = page.call("stats", json!({})).await?;
     let after = page.state().await?;
     page.shot("storm-n31").await?;
     ensure(times.len() > 10, "the browser drew no frames")?;
@@ -79,7 +79,7 @@ async fn commit_storm(page: &Page) -> Outcome<Value> {
     let percentile = times[times.len() * 95 / 100];
     Ok(json!({
         "frames": times.len(), "mean_fps": (10_000.0 / mean).round() / 10.0, "p95_ms": (percentile * 10.0).round() / 10.0,
-        "budget": { "mean_fps": 55, "p95_ms": 25 }, "shown_until_us": after["t_us"], "stats": own
+        "budget": { "mean_fps": 55, "p95_ms": 25 }, "shown_until_us": after["t_us"]
     }))
 }
 
@@ -93,4 +93,28 @@ fn sizes() -> Outcome<Value> {
         wasm += if entry.path().extension().is_some_and(|end| end == "wasm") { length } else { 0 };
     }
     Ok(json!({ "wasm": wasm, "all": all }))
+}
+
+/// Pictures to look at: a vote under way, at three sizes, light and dark, in `target/shots`.
+#[test]
+#[ignore = "pictures for people: cargo test --features e2e --test e2e -- --ignored shots_"]
+fn shots_at_three_sizes_light_and_dark() -> Outcome {
+    for (width, height) in [(1440, 900), (1024, 768), (390, 844)] {
+        for dark in [false, true] {
+            let theme = if dark { "dark" } else { "light" };
+            let window = Window { width, height, dark };
+            run("shots", &dist(), window, |page| {
+                Box::pin(async move {
+                    page.open("#/run/day4?seed=7&at=2630ms").await?;
+                    page.call("pause", json!({})).await?;
+                    page.call("seek", json!({ "at": "end" })).await?;
+                    page.call("seek", json!({ "at": "2630ms" })).await?;
+                    page.picture().await?;
+                    page.shot(&format!("{width}x{height}-{theme}")).await?;
+                    page.no_console_errors().await
+                })
+            })?;
+        }
+    }
+    Ok(())
 }
