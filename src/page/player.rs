@@ -307,8 +307,18 @@ impl Player {
         self.folded.2.clone()
     }
 
+    /// Keeps the link to the shown moment, from which `boot.js` reopens the run if the page stops.
+    pub fn keep_last_good(&self) {
+        let store = web_sys::window().and_then(|w| w.session_storage().ok().flatten());
+        if let Some(store) = store {
+            // A full or denied store only costs the convenience.
+            let _ = store.set_item("voltcast.lastgood", &self.human_link());
+        }
+    }
+
     /// Forks at the shown moment; the old future stays.
     pub fn inject(&mut self, mut wish: serde_json::Value) -> Result<u16, String> {
+        self.keep_last_good();
         if wish.get("at").is_none() {
             let at = match self.count.checked_sub(1) {
                 Some(id) => format!("e{id}"),
@@ -425,7 +435,10 @@ pub fn pump() {
         while with(Player::slice) == Some(true) {
             TimeoutFuture::new(0).await;
         }
-        with(|p| p.pumping = false);
+        with(|p| {
+            p.pumping = false;
+            p.keep_last_good();
+        });
         refresh();
     });
 }
