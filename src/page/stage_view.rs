@@ -172,7 +172,7 @@ fn bay(props: &Props, counts: Counts, index: u16) -> Html {
         <g class="bay">
             <text class={class} x={left.clone()} y={format!("{:.0}", y - 10.0)}>{ word }</text>
             if bay.lock == Lock::Opened {
-                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{} W · {}.{} kWh", bay.power_w, bay.energy_wh / 1000, bay.energy_wh % 1000 / 100) }</text>
+                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{}.{} kW · {}.{} kWh", bay.power_w / 1000, bay.power_w % 1000 / 100, bay.energy_wh / 1000, bay.energy_wh % 1000 / 100) }</text>
                 <text x={left} y={format!("{:.0}", y + 24.0)}>{ bill.unwrap_or_default() }</text>
             }
         </g>

@@ -76,7 +76,14 @@ fn bay(size: Size, counts: Counts, actor: ActorId) -> (f32, f32) {
     }
     let pitch = (height / f32::from(rows)).min(150.0);
     let top = HEAD + (height - pitch * f32::from(rows)) * 0.5;
-    (size.width * if car { 0.83 } else { 0.74 }, top + pitch * (index + 0.5))
+    // A smaller stage leaves its bays more room for their numbers.
+    let share = match (size.width < 900.0, car) {
+        (true, true) => 0.765,
+        (true, false) => 0.70,
+        (false, true) => 0.83,
+        (false, false) => 0.74,
+    };
+    (size.width * share, top + pitch * (index + 0.5))
 }
 
 /// Point at `part` (0..1) of the way from `a` to `b`, on a curve bent by 12 % to the right of travel.
