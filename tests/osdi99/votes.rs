@@ -122,7 +122,11 @@ fn s4_2_cl1_needs_q_commits_and_prepared() {
     let (mut net, p) = accepted();
     (0..4).filter(|s| *s != 1).for_each(|s| give_vote(&mut net, Kind::Commit, s, 1, p.digest()));
     assert_eq!(net.replicas[1].executed(), Seq(0), "three commits, but not prepared here");
+    assert!(!net.fired(Rule::Cl1));
     give_vote(&mut net, Kind::Prepare, 2, 1, p.digest());
+    let decided = net.last(1, Rule::Cl1).unwrap();
+    assert_eq!(decided.outcome, Outcome::Note);
+    assert_eq!(decided.about, About::Slot { view: View(0), seq: Seq(1), digest: p.digest() });
     assert_eq!(net.replicas[1].executed(), Seq(1));
 }
 
