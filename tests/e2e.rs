@@ -185,6 +185,99 @@ fn e4_a_lying_primary_forks_the_run() -> Outcome {
     })
 }
 
+/// E16: without a worker the page computes the same digest, and draws frames while it does.
+#[test]
+fn e16_without_a_worker_the_digest_is_the_same() -> Outcome {
+    run("e16", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            let mut digests = Vec::new();
+            for (switch, worker) in [("", true), ("&worker=0", false)] {
+                page.open(&format!("{DAY4}{switch}")).await?;
+                let frames = "globalThis.frames_seen = 0; const tick = () => { globalThis.frames_seen++; requestAnimationFrame(tick); }; tick();";
+                page.script(frames, vec![]).await?;
+                page.call("seek", json!({ "at": "end" })).await?;
+                let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+                let frames = page.script("return globalThis.frames_seen", vec![]).await?;
+                ensure(frames.as_u64() >= Some(3), format!("{frames} frames while computing"))?;
+                let stats = page.call("stats", json!({})).await?;
+                ensure(stats["worker"] == json!(worker), format!("a worker: {}", stats["worker"]))?;
+                digests.push(state["digest"].clone());
+            }
+            ensure(digests[0].is_string() && digests[0] == digests[1], format!("digests differ: {digests:?}"))?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// Counts the workers that a page makes, and lets a test end the newest one.
+const COLLECT: &str = "globalThis.workers_made = []; globalThis.Worker = class extends Worker {\
+    constructor(...a) { super(...a); globalThis.workers_made.push(this); } };";
+
+/// A browser without workers gets its run as well.
+#[test]
+fn a_browser_without_workers_computes_on_the_page() -> Outcome {
+    run("no-worker", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            let refuse = "globalThis.Worker = class { constructor() { throw new Error('blocked'); } };";
+            page.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": refuse })).await?;
+            page.open(DAY4).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            let stats = page.call("stats", json!({})).await?;
+            ensure(stats["worker"] == json!(false), "it says that it has a worker")?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E17: the engine panics, or its worker is killed, in the middle of a run with a fork. The page says so, starts another
+/// engine, keeps both futures and the moment shown, and the run ends as it would have.
+#[test]
+fn e17_a_dead_engine_is_replaced() -> Outcome {
+    const KILL: &str = "const worker = globalThis.workers_made.at(-1); worker.terminate();\
+        worker.dispatchEvent(new ErrorEvent('error', { message: 'killed by a test' }));";
+    const PANIC: &str = "voltcast.panic();";
+    const FORK: &str = r#"{ "at": "2500ms", "do": { "crash": "css1" } }"#;
+    run("e17", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": COLLECT })).await?;
+            let fork: Value = serde_json::from_str(FORK)?;
+            page.open(DAY4).await?;
+            page.call("seek", json!({ "at": "2500ms" })).await?;
+            page.call("inject", fork.clone()).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let whole = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            for (name, blow, word) in
+                [("killed", KILL, "killed by a test"), ("panicked", PANIC, "a test asked for this")]
+            {
+                page.open(&format!("{DAY4}&test=1&way={name}")).await?;
+                page.call("seek", json!({ "at": "2500ms" })).await?;
+                page.call("inject", fork.clone()).await?;
+                let before = page.moment().await?;
+                page.script(blow, vec![]).await?;
+                page.until("another worker", "return globalThis.workers_made.length === 2").await?;
+                page.until(
+                    "a word on it",
+                    &format!("return [...document.querySelectorAll('[role=alert]')].some((e) => e.innerText.includes('{word}'))"),
+                )
+                .await?;
+                ensure(page.moment().await? == before, format!("{name}: another moment is shown"))?;
+                page.shot(&format!("worker-{name}")).await?;
+                page.call("seek", json!({ "at": "end" })).await?;
+                let again = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+                ensure(
+                    again["digest"] == whole["digest"] && again["branches"] == whole["branches"],
+                    format!("{name}: {} after, {} before", again["digest"], whole["digest"]),
+                )?;
+                // The new engine has the bytes again: a ciphertext can be verified in both futures.
+                page.call("inject", json!({ "at": "2600ms", "do": { "crash": "css2" } })).await?;
+                page.until_state("a third future", |state| list(state, "branches").is_ok_and(|b| b.len() == 3)).await?;
+            }
+            Ok(())
+        })
+    })
+}
+
 /// E11: a shared link, opened in a new tab, runs again and is certified equal; a wrong digest is not.
 #[test]
 fn e11_a_shared_link_is_reproduced() -> Outcome {

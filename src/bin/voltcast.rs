@@ -122,7 +122,10 @@ fn run(args: &[String]) -> Result<bool, String> {
     let args = RunArgs::parse(args)?;
     let link = args.link.as_deref().map(|text| Link::parse(text).map_err(|e| e.to_string())).transpose()?;
     let (mut scenario, id, interventions) = match (&args.scenario, &link) {
-        (_, Some(link)) => from_link(link)?,
+        (_, Some(link)) => {
+            let (scenario, interventions) = link.resolve()?;
+            (scenario, link.scenario.clone(), interventions)
+        }
         (name, None) => {
             let (scenario, id, _) = load(name.as_deref().unwrap_or_default())?;
             (scenario, id, Vec::new())
@@ -167,18 +170,6 @@ fn certificate(link: &Link, trace: &Trace) -> Option<String> {
         true => format!("Reproduced: same {count} events, digest {found}"),
         false => format!("Not reproduced: the link says {wanted}, this run has {found} after {count} events"),
     })
-}
-
-fn from_link(link: &Link) -> Result<(Scenario, String, Vec<Intervention>), String> {
-    let mut scenario = Scenario::preset(&link.scenario).map_err(|e| e.to_string())?;
-    if let Some(seed) = link.seed {
-        scenario = scenario.with_seed(seed);
-    }
-    if let Some(n) = link.n {
-        scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
-    }
-    let interventions: Result<Vec<_>, _> = link.interventions.iter().map(|text| Intervention::parse(text)).collect();
-    Ok((scenario, link.scenario.clone(), interventions.map_err(|e| e.to_string())?))
 }
 
 /// Runs to the scenario's end and says how long this machine took.

@@ -1,6 +1,7 @@
 //! `globalThis.voltcast`: the page for scripts and tests (PAGE.md §8.3). Each command is a method that returns a promise.
 
-use super::{player, stage_view};
+use super::port::frame::Command;
+use super::{conduct, player, port, stage_view};
 use crate::entities::actor::ActorId;
 use crate::sim::link::Moment;
 use gloo_timers::future::TimeoutFuture;
@@ -8,8 +9,8 @@ use js_sys::{JSON, Object, Promise, Reflect};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-const COMMANDS: [&str; 11] =
-    ["load", "play", "pause", "seek", "step", "rate", "select", "inject", "state", "link", "stats"];
+const COMMANDS: [&str; 12] =
+    ["load", "play", "pause", "seek", "step", "rate", "select", "inject", "state", "link", "stats", "panic"];
 
 fn arguments(value: &JsValue) -> Result<Value, String> {
     if value.is_undefined() || value.is_null() {
@@ -64,14 +65,16 @@ async fn command(name: String, args: Value) -> Result<Value, String> {
         }
         "inject" => {
             let wish = if args["intervention"].is_object() { args["intervention"].clone() } else { args };
-            let branch = player::with(|p| p.inject(wish)).ok_or("no run is open")??;
-            player::pump();
-            player::refresh();
+            let branch = conduct::inject(wish).await?;
             return Ok(json!({ "branch": branch }));
         }
         "state" => return Ok(player::with(|p| p.state()).unwrap_or_default()),
         "link" => return Ok(player::with(|p| p.human_link()).unwrap_or_default().into()),
         "stats" => return Ok(player::with(|p| p.stats()).unwrap_or_default()),
+        // Ends the engine; one that was not opened with `test=1` refuses.
+        "panic" => {
+            port::send(&Command::Panic);
+        }
         other => return Err(format!("there is no command `{other}`; there are {}", COMMANDS.join(", "))),
     }
     player::refresh();

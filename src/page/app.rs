@@ -1,6 +1,6 @@
 //! The app: shell, first run, keys (PAGE.md §2.7, §4, §5.1).
 
-use super::panels::{FaultMenu, Inspector, Log};
+use super::panels::{FaultMenu, Inspector, Log, RecoveryBar};
 use super::player;
 use super::stage_view::{self, StageView};
 use super::transport::{self, Transport};
@@ -87,14 +87,22 @@ pub fn App() -> Html {
         let stage = p.stage();
         let shown = p.count.checked_sub(1).and_then(|i| p.trace().effects().get(i as usize));
         let told = shown.map(words::sentence).unwrap_or_else(|| "Nothing has happened yet.".into());
-        let branches: Vec<_> =
-            p.timelines().branches().iter().map(|b| (b.id.0, b.name.clone(), b.id == p.active)).collect();
+        let branches: Vec<_> = p.lanes.iter().map(|l| (l.key, l.name.clone(), l.key == p.active)).collect();
         let q = Quorum::new(p.counts.css).map_or(0, |q| q.strong());
         let counts = (p.counts.csc, p.counts.css, p.counts.cp, p.counts.ev, q);
         let liars = stage.nodes.values().filter(|n| n.behaviour.is_some()).count();
-        (stage, told, branches, counts, liars, p.size, (p.info.clone(), p.reproduced, p.notice.clone(), p.first_run))
+        (
+            stage,
+            told,
+            branches,
+            counts,
+            liars,
+            p.size,
+            (p.info.clone(), p.reproduced, p.notice.clone(), p.first_run, p.recovery.clone()),
+        )
     });
-    let Some((stage, told, branches, counts, liars, size, (info, reproduced, notice, first_run))) = read else {
+    let Some((stage, told, branches, counts, liars, size, (info, reproduced, notice, first_run, recovery))) = read
+    else {
         return html! { <p>{ "No run could be opened." }</p> };
     };
     let numbers = player::with(|p| {
@@ -106,7 +114,7 @@ pub fn App() -> Html {
             p.count,
             p.trace().len(),
             (p.rate * 100.0) as u32,
-            p.active.0,
+            p.active,
             p.chosen,
             p.selected,
         )
@@ -205,6 +213,7 @@ pub fn App() -> Html {
                 <button type="button" onclick={teach.clone()} aria-pressed={teaching.to_string()}>{ "Projector" }</button>
                 <button type="button" onclick={dark}>{ "Light or dark" }</button>
             </header>
+            if let Some(what) = recovery { <RecoveryBar {what} /> }
             if let Some(text) = notice { <p class="notice" role="alert">{ text }</p> }
             if let Some(link) = shared.as_ref() { <p class="notice">{ "Link to this moment: " }<a href={link.clone()}>{ link }</a></p> }
             if let Some(ok) = reproduced {

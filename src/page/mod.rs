@@ -1,19 +1,24 @@
 //! Floor 8: what a person sees and touches. Only this floor knows the browser.
 //!
-//! [`player`] owns the engine and the playhead, [`app`] renders at most when the shown moment changes, [`painter`] paints
-//! messages on a canvas at the screen's rate, [`api`] is `globalThis.voltcast`. Data flows one way: the trace is read,
-//! and only interventions go back.
+//! [`port`] speaks with the engine in its worker, [`player`] mirrors the run and owns the playhead, [`conduct`] is between
+//! the two; [`app`] renders at most when the shown moment changes, [`painter`] paints messages on a canvas at the screen's
+//! rate, [`api`] is `globalThis.voltcast`. Data flows one way: the trace is read, and only interventions go back.
 
 pub mod api;
 pub mod app;
+mod conduct;
 mod painter;
 pub mod panels;
 mod player;
+pub mod port;
 mod stage_view;
 mod transport;
 
-/// Starts the page.
+/// Starts the page, or its engine where this is a worker.
 pub fn start() {
+    if let Some(scope) = port::worker::scope() {
+        return port::worker::serve(&scope);
+    }
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let name = wasm_bindgen::JsValue::from_str("voltcastCrash");

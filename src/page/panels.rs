@@ -1,11 +1,12 @@
 //! Beside and below the stage: inspector, log, and the menu that breaks things (PAGE.md §4.4, §4.5, §5.2).
 
-use super::player;
+use super::player::Recovery;
 use super::transport::time;
+use super::{conduct, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::scene::words;
 use crate::sim::inspect;
-use crate::sim::trace::{Effect, Kind};
+use crate::sim::trace::{Effect, Kind, PacketInfo};
 use serde_json::{Value, json};
 use yew::prelude::*;
 
@@ -14,10 +15,11 @@ const ROWS: usize = 60;
 
 /// Sends a wish to the engine; a refusal becomes the notice.
 pub fn inject(wish: Value) {
-    let refused = player::with(|p| p.inject(json!({ "do": wish })).err()).flatten();
-    player::with(|p| p.notice = refused);
-    player::pump();
-    player::refresh();
+    wasm_bindgen_futures::spawn_local(async move {
+        let refused = conduct::inject(json!({ "do": wish })).await.err();
+        player::with(|p| p.notice = refused);
+        player::refresh();
+    });
 }
 
 /// What can be done to an actor, as (label, wish).
@@ -82,6 +84,48 @@ pub fn FaultMenu(props: &MenuProps) -> Html {
 }
 
 #[derive(Properties, PartialEq)]
+pub struct RecoveryProps {
+    pub what: Recovery,
+}
+
+/// Says that the engine stopped and what the page did about it (PAGE.md §2.8).
+#[component]
+pub fn RecoveryBar(props: &RecoveryProps) -> Html {
+    let Recovery { message, place, event, times } = &props.what;
+    let told = match times {
+        1 => {
+            format!("The engine stopped at event {event} and was started again. The run is as it was; nothing is lost.")
+        }
+        _ => format!("The engine stopped {times} times at event {event}. The run is shown up to there."),
+    };
+    let report = {
+        let what = props.what.clone();
+        Callback::from(move |_| {
+            let link = player::with(|p| p.human_link()).unwrap_or_default();
+            let text = format!("{link}\nevent {}\n{}\n{}", what.event, what.place, what.message);
+            if let Some(w) = web_sys::window() {
+                let _ = w.navigator().clipboard().write_text(&text);
+            }
+        })
+    };
+    let go_on = Callback::from(|_| {
+        player::with(|p| p.recovery = None);
+        conduct::run_on();
+        player::with(|p| p.playing = true);
+        player::refresh();
+    });
+    html! {
+        <div class="notice bad" role="alert">
+            <p>{ told }{ format!(" ({message} {place})") }</p>
+            <p class="actions">
+                <button type="button" onclick={go_on}>{ "Continue" }</button>
+                <button type="button" onclick={report}>{ "Copy report" }</button>
+            </p>
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
 pub struct MomentProps {
     pub count: u32,
     pub branch: u16,
@@ -115,10 +159,31 @@ pub fn Log(props: &MomentProps) -> Html {
     }
 }
 
+/// The packet that an effect is about.
+fn packet(effect: &Effect) -> Option<PacketInfo> {
+    match &effect.kind {
+        Kind::Sent { packet, .. } | Kind::Delivered { packet, .. } | Kind::Dropped { packet, .. } => Some(*packet),
+        _ => None,
+    }
+}
+
 /// The chosen event: sentence, rule, and for a message its bytes and what can be done to it.
 #[component]
 pub fn Inspector(props: &MomentProps) -> Html {
-    let verdict = use_state(|| None::<(u32, String, inspect::Equation)>);
+    let verdict = use_state(|| None::<(u32, Result<(inspect::Equation, u32), String>)>);
+    let item = use_state(|| None::<((u16, u32), inspect::ItemView)>);
+    {
+        let item = item.clone();
+        use_effect_with((props.branch, props.chosen), move |(branch, chosen)| {
+            let key = chosen.map(|id| (*branch, id));
+            let read = |id: u32| player::with(|p| p.trace().effects().get(id as usize).and_then(packet)).flatten();
+            if let Some((key, packet)) = key.and_then(|key| Some((key, read(key.1)?))) {
+                wasm_bindgen_futures::spawn_local(async move {
+                    item.set(conduct::inspect(packet.item).await.map(|view| (key, view)));
+                });
+            }
+        });
+    }
     let Some(id) = props.chosen else {
         return html! {
             <section class="inspector" aria-label="Inspector">
@@ -136,35 +201,20 @@ pub fn Inspector(props: &MomentProps) -> Html {
             </section>
         };
     };
-    let read = player::with(|p| {
-        let effect = p.trace().effects().get(id as usize).cloned()?;
-        let packet = match &effect.kind {
-            Kind::Sent { packet, .. } | Kind::Delivered { packet, .. } | Kind::Dropped { packet, .. } => Some(*packet),
-            _ => None,
-        };
-        let item = packet.and_then(|k| p.timelines().world(p.active).packet(k.item)).map(inspect::inspect);
-        Some((effect, item))
-    });
-    let Some((effect, item)) = read.flatten() else { return Html::default() };
+    let Some(effect) = player::with(|p| p.trace().effects().get(id as usize).cloned()).flatten() else {
+        return Html::default();
+    };
+    let packet = packet(&effect).map(|p| p.item);
     let again = {
         let verdict = verdict.clone();
         Callback::from(move |_| {
-            let now = || web_sys::window().and_then(|w| w.performance()).map_or(0.0, |p| p.now());
-            let before = now();
-            let result = player::with(|p| {
-                let effect = p.trace().effects().get(id as usize)?;
-                let (Kind::Sent { packet, .. } | Kind::Delivered { packet, .. } | Kind::Dropped { packet, .. }) =
-                    &effect.kind
-                else {
-                    return None;
-                };
-                let world = p.timelines().world(p.active);
-                inspect::reverify(world.packet(packet.item)?, world.params())
+            let (verdict, Some(packet)) = (verdict.clone(), packet) else { return };
+            wasm_bindgen_futures::spawn_local(async move {
+                verdict.set(Some((id, conduct::reverify(packet).await)));
             });
-            let took = format!("{:.1} ms here and now", now() - before);
-            verdict.set(result.flatten().map(|e| (id, took, e)));
         })
     };
+    let item = item.as_ref().filter(|known| known.0 == (props.branch, id)).map(|known| known.1.clone());
     let in_flight = matches!(effect.kind, Kind::Sent { .. });
     let faults = [
         ("Drop it", json!({ "drop": format!("e{id}") })),
@@ -190,12 +240,15 @@ pub fn Inspector(props: &MomentProps) -> Html {
             }
             if is_sigma {
                 <p class="actions"><button type="button" onclick={again}>{ "Verify again now" }</button></p>
-                if let Some((_, took, e)) = verdict.as_ref().filter(|v| v.0 == id) {
-                    <div class="equation" role="status">
-                        <p><strong>{ if e.ok { "✓ equal" } else { "✕ not equal" } }</strong>{ format!(", {took}") }</p>
-                        <p>{ e.name }</p>
-                        <p class="mono">{ &e.left }</p><p class="mono">{ &e.right }</p>
-                    </div>
+                if let Some((_, answer)) = verdict.as_ref().filter(|v| v.0 == id) {
+                    <div class="equation" role="status">{ match answer {
+                        Ok((e, us)) => html! { <>
+                            <p><strong>{ if e.ok { "✓ equal" } else { "✕ not equal" } }</strong>{ format!(", {}.{} ms here and now", us / 1000, us % 1000 / 100) }</p>
+                            <p>{ e.name.to_string() }</p>
+                            <p class="mono">{ &e.left }</p><p class="mono">{ &e.right }</p>
+                        </> },
+                        Err(sentence) => html! { <p>{ sentence }</p> },
+                    } }</div>
                 }
             }
             if let Some(item) = item {
@@ -204,7 +257,7 @@ pub fn Inspector(props: &MomentProps) -> Html {
                     <p class="mono bytes">{ inspect::hex(&item.bytes[..item.bytes.len().min(512)]) }</p>
                 } else {
                     <table><tbody>{ for item.fields.iter().map(|f| html! {
-                        <tr key={f.offset} title={f.text}><th scope="row">{ format!("{} {}", f.name, f.symbol) }<br /><small>{ format!("{}+{}", f.offset, f.len) }</small></th><td class="mono">{ &f.value }</td></tr>
+                        <tr key={f.offset} title={f.text.to_string()}><th scope="row">{ format!("{} {}", f.name, f.symbol) }<br /><small>{ format!("{}+{}", f.offset, f.len) }</small></th><td class="mono">{ &f.value }</td></tr>
                     }) }</tbody></table>
                 }
             }

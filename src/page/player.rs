@@ -1,8 +1,10 @@
-//! The player: engine, branches and playhead, outside Yew (PAGE.md §2.6).
+//! The player: mirror of the run, branches and playhead, outside Yew (PAGE.md §2.6).
 //!
-//! The engine runs in slices of a few milliseconds between frames. Position is a number of effects; presentation time
-//! follows from it through the film's warp. Nothing here decides what happens in a run.
+//! The engine sends effects through the [`port`]; this side keeps them per branch ([`Lane`]) and shows them. Position is
+//! a number of effects; presentation time follows from it through the film's warp. Nothing here decides what happens.
 
+use super::conduct;
+use super::port::{self, frame};
 use crate::entities::actor::ActorId;
 use crate::ledger::Micros;
 use crate::scene::layout::{Counts, Size};
@@ -13,9 +15,8 @@ use crate::sim::intervention::Intervention;
 use crate::sim::link::{Link, Moment};
 use crate::sim::scenario::{PRESETS, Scenario};
 use crate::sim::state::{self, RunInfo};
-use crate::sim::timelines::{BranchId, Stop, Timelines, Until};
-use crate::sim::trace::Trace;
-use gloo_timers::future::TimeoutFuture;
+use crate::sim::timelines::BranchId;
+use crate::sim::trace::{Kind, Trace};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
@@ -25,28 +26,52 @@ thread_local! {
     static PLAYER: RefCell<Option<Player>> = const { RefCell::new(None) };
 }
 
-/// Steps of the world per slice; a slice of a small run takes a few milliseconds.
-const SLICE_STEPS: u32 = 60;
 /// Frame times kept for `stats()`.
 const FRAMES: usize = 600;
 
 /// What a branch looks like as a film.
 #[derive(Default)]
-struct Film {
-    branch: u16,
-    warp: Warp,
-    flights: Flights,
+pub struct Film {
+    pub warp: Warp,
+    pub flights: Flights,
     visible: Vec<u32>,
     read: u32,
 }
 
+/// One branch as far as the page knows it.
+pub struct Lane {
+    /// Its name on the page; the engine's may change when an engine is replaced.
+    pub key: u16,
+    pub engine: Option<BranchId>,
+    pub parent: Option<u16>,
+    /// Effects shared with the parent.
+    pub shared: u32,
+    pub name: String,
+    pub interventions: Vec<Intervention>,
+    pub trace: Trace,
+    pub film: Film,
+    pub complete: bool,
+}
+
+/// The engine stopped and another one took over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    pub message: String,
+    pub place: String,
+    /// Effects known when it happened, and how often it has happened there.
+    pub event: u32,
+    pub times: u32,
+}
+
 pub struct Player {
-    timelines: Timelines,
-    pub active: BranchId,
+    pub lanes: Vec<Lane>,
+    pub active: u16,
+    next_key: u16,
     pub link: Link,
     pub info: RunInfo,
     pub counts: Counts,
-    film: Film,
+    /// Number of the command that opened the run; until its answer, what comes belongs to an earlier run.
+    pub opening: Option<u32>,
     folded: (u16, u32, Rc<StageState>),
     /// Effects shown.
     pub count: u32,
@@ -54,7 +79,6 @@ pub struct Player {
     pub pres: u64,
     pub playing: bool,
     pub rate: f64,
-    pub complete: bool,
     pub size: Size,
     pub selected: Option<ActorId>,
     pub chosen: Option<u32>,
@@ -62,7 +86,7 @@ pub struct Player {
     pub first_run: bool,
     /// What went wrong with the newest wish, in a sentence.
     pub notice: Option<String>,
-    pumping: bool,
+    pub recovery: Option<Recovery>,
     waiting: Option<Moment>,
     scheduled: bool,
     last_frame: Option<f64>,
@@ -78,37 +102,38 @@ pub fn with<R>(f: impl FnOnce(&mut Player) -> R) -> Option<R> {
 /// Opens the run of a fragment. A link that is wrong is explained, and the default run is shown.
 pub fn open(hash: &str) {
     let first = matches!(hash, "" | "#" | "#/");
-    let wish = if first { Ok(Link::parse("#/run/day4")) } else { Ok::<_, String>(Link::parse(hash)) };
-    let (link, notice) = match wish.and_then(|l| l.map_err(|e| e.to_string())) {
+    let default = || Link { scenario: "day4".into(), ..Link::default() };
+    let wish = if first { Ok(default()) } else { Link::parse(hash).map_err(|e| e.to_string()) };
+    let (link, notice) = match wish {
         Ok(link) => (link, None),
-        Err(e) => (Link { scenario: "day4".into(), ..Link::default() }, Some(e)),
+        Err(e) => (default(), Some(e)),
     };
     let (player, notice) = match Player::new(link, first) {
         Ok(player) => (Some(player), notice),
-        Err(e) => (Player::new(Link { scenario: "day4".into(), ..Link::default() }, first).ok(), Some(e)),
+        Err(e) => (Player::new(default(), first).ok(), Some(e)),
     };
-    let notify = with(|p| (p.notify.clone(), p.size));
+    let before = with(|p| (p.notify.clone(), p.size));
     PLAYER.with(|slot| {
         *slot.borrow_mut() = player.map(|mut p| {
-            if let Some((n, size)) = notify {
-                (p.notify, p.size) = (n, size);
+            if let Some((notify, size)) = before {
+                (p.notify, p.size) = (notify, size);
             }
-            p.notice = notice;
+            let ignored = &p.link.ignored;
+            p.notice = notice.or((!ignored.is_empty())
+                .then(|| format!("The link says `{}`, which means nothing here.", ignored.join("`, `"))));
             p
         });
     });
-    pump();
+    if let Some(worker) = with(|p| !p.link.no_worker) {
+        port::connect(worker);
+    }
+    conduct::open_run(None);
 }
 
 impl Player {
     fn new(link: Link, first_run: bool) -> Result<Player, String> {
-        let scenario = Scenario::preset(&link.scenario).map_err(|e| e.to_string())?;
-        let scenario = link.seed.map_or(scenario.clone(), |s| scenario.with_seed(s));
-        let scenario = match link.n {
-            Some(n) => scenario.with_n(n).map_err(|e| e.to_string())?,
-            None => scenario,
-        };
-        let interventions: Result<Vec<_>, _> = link.interventions.iter().map(|t| Intervention::parse(t)).collect();
+        let (scenario, interventions) = link.resolve()?;
+        interventions.iter().try_for_each(|i| scenario.allows(&i.action))?;
         let counts = Counts {
             csc: scenario.entities.csc,
             css: scenario.gateways.n,
@@ -116,30 +141,37 @@ impl Player {
             ev: scenario.entities.ev,
         };
         let info = crate::sim::export::info(&scenario, &link.scenario);
-        let timelines =
-            Timelines::open(scenario, interventions.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
-        let waiting = Some(link.at.unwrap_or(Moment::Start));
-        let playing = link.at.is_none();
+        let root = Lane {
+            key: 0,
+            engine: Some(BranchId(0)),
+            parent: None,
+            shared: 0,
+            name: scenario.name.clone(),
+            interventions,
+            trace: Trace::new(),
+            film: Film::default(),
+            complete: false,
+        };
         Ok(Player {
-            timelines,
-            active: BranchId(0),
+            lanes: vec![root],
+            active: 0,
+            next_key: 1,
             info,
             counts,
-            film: Film::default(),
+            opening: None,
             folded: (0, 0, Rc::default()),
             count: 0,
             pres: 0,
-            playing,
+            playing: link.at.is_none(),
             rate: 1.0,
-            complete: false,
             size: Size { width: 900.0, height: 600.0 },
             selected: None,
             chosen: None,
             reproduced: None,
             first_run,
             notice: None,
-            pumping: false,
-            waiting,
+            recovery: None,
+            waiting: Some(link.at.unwrap_or(Moment::Start)),
             scheduled: false,
             last_frame: None,
             frames: Vec::new(),
@@ -148,47 +180,94 @@ impl Player {
         })
     }
 
-    pub fn trace(&self) -> &Trace {
-        self.timelines.trace(self.active)
+    /// The branch shown.
+    pub fn lane(&self) -> &Lane {
+        self.lanes.iter().find(|l| l.key == self.active).unwrap_or(&self.lanes[0])
     }
 
-    pub fn timelines(&self) -> &Timelines {
-        &self.timelines
+    pub fn lane_mut(&mut self, key: u16) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|l| l.key == key)
+    }
+
+    pub fn trace(&self) -> &Trace {
+        &self.lane().trace
     }
 
     pub fn warp(&self) -> &Warp {
-        &self.film.warp
+        &self.lane().film.warp
     }
 
     pub fn flights(&self) -> &Flights {
-        &self.film.flights
+        &self.lane().film.flights
     }
 
-    /// Reads what the engine made since last time into the film.
-    fn read_on(&mut self) {
-        if self.film.branch != self.active.0 {
-            self.film = Film { branch: self.active.0, ..Film::default() };
-        }
-        let effects = &self.timelines.trace(self.active).effects()[self.film.read as usize..];
-        self.film.warp.extend(effects);
-        self.film.flights.extend(effects);
-        self.film.visible.extend(effects.iter().filter(|e| visible(e)).map(|e| e.id.0));
-        self.film.read += effects.len() as u32;
+    /// Whether the whole branch shown is known.
+    pub fn complete(&self) -> bool {
+        self.lane().complete
     }
 
-    /// One slice of the engine; true while there is more to do.
-    fn slice(&mut self) -> bool {
-        if !self.complete {
-            let stop = self.timelines.run(self.active, Until::End, SLICE_STEPS);
-            self.complete = matches!(stop, Stop::End | Stop::Reached | Stop::Limit);
+    /// Takes effects of the engine into the mirror. What is known already must be the same again.
+    ///
+    /// # Errors
+    /// One sentence, if the effects do not continue the branch or do not have the digest they came with.
+    pub fn take(&mut self, chunk: frame::Chunk) -> Result<(), String> {
+        let Some(lane) = self.lanes.iter_mut().find(|l| l.engine == Some(chunk.branch)) else { return Ok(()) };
+        let end = chunk.first.0 + chunk.effects.len() as u32;
+        for effect in chunk.effects {
+            match lane.trace.get(effect.id) {
+                Some(known) if *known == effect => {}
+                Some(_) => return Err(format!("event {} of this run came out differently", effect.id.0)),
+                None => lane.trace.push(effect).map_err(|e| e.to_string())?,
+            }
         }
-        self.read_on();
+        if lane.trace.digest_at(end) != chunk.digest {
+            return Err(format!("the digest after {end} events is not the engine's"));
+        }
+        lane.read_on();
         self.arrive();
-        !self.complete
+        Ok(())
+    }
+
+    /// The branch is known to its end.
+    pub fn finish(&mut self, engine: BranchId) {
+        if let Some(lane) = self.lanes.iter_mut().find(|l| l.engine == Some(engine)) {
+            lane.complete = true;
+        }
+        self.arrive();
+    }
+
+    /// Adds a branch that shares its first effects with `parent`, and shows it.
+    pub fn grow(
+        &mut self,
+        parent: u16,
+        engine: BranchId,
+        shared: u32,
+        name: String,
+        interventions: Vec<Intervention>,
+    ) -> u16 {
+        let key = self.next_key;
+        let mut trace = self.lanes.iter().find(|l| l.key == parent).map_or_else(Trace::new, |l| l.trace.clone());
+        trace.truncate(shared);
+        let film = Film::default();
+        let mut lane = Lane {
+            key,
+            engine: Some(engine),
+            parent: Some(parent),
+            shared,
+            name,
+            interventions,
+            trace,
+            film,
+            complete: false,
+        };
+        lane.read_on();
+        self.next_key += 1;
+        self.lanes.push(lane);
+        key
     }
 
     /// Shows the moment that was asked for, once it is known.
-    fn arrive(&mut self) {
+    pub fn arrive(&mut self) {
         let Some(moment) = self.waiting else { return };
         let ready = match moment {
             Moment::Start => Some(true),
@@ -196,11 +275,11 @@ impl Player {
             Moment::Effect(id) => self.trace().get(id).map(|e| self.final_at(e.t.0)),
             Moment::End => None,
         };
-        if self.complete || ready == Some(true) {
+        if self.complete() || ready == Some(true) {
             self.waiting = None;
             self.go(moment);
         }
-        if let Some(wanted) = self.link.digest10.clone().filter(|_| self.complete && self.reproduced.is_none()) {
+        if let Some(wanted) = self.link.digest10.clone().filter(|_| self.complete() && self.reproduced.is_none()) {
             let at = self.position(self.link.at.unwrap_or(Moment::End));
             let trace = self.trace();
             self.reproduced = Some(trace.digest_at(trace.whole_steps(at)).to_string().starts_with(&wanted));
@@ -212,7 +291,7 @@ impl Player {
     fn final_at(&self, t: u64) -> bool {
         const LONGEST_FLIGHT: u64 = 1_000_000;
         let known = self.trace().effects().last().map_or(0, |e| e.t.0);
-        self.film.warp.last_knot() > t && known > t.saturating_add(LONGEST_FLIGHT)
+        self.lane().film.warp.last_knot() > t && known > t.saturating_add(LONGEST_FLIGHT)
     }
 
     fn position(&self, moment: Moment) -> u32 {
@@ -228,8 +307,8 @@ impl Player {
         self.count = self.position(moment);
         self.pres = match moment {
             Moment::Start => 0,
-            Moment::Time(t) => self.film.warp.presented_at(t.0),
-            _ => self.film.warp.presented_at(self.shown_time()),
+            Moment::Time(t) => self.lane().film.warp.presented_at(t.0),
+            _ => self.lane().film.warp.presented_at(self.shown_time()),
         };
     }
 
@@ -251,13 +330,13 @@ impl Player {
         self.playing = false;
         self.first_run = false;
         self.pres = p.min(self.length());
-        self.count = self.trace().count_until(Micros(self.film.warp.virtual_at(self.pres)));
+        self.count = self.trace().count_until(Micros(self.lane().film.warp.virtual_at(self.pres)));
     }
 
     /// Length of the film so far in µs.
     pub fn length(&self) -> u64 {
         let last = self.trace().effects().last().map_or(0, |e| e.t.0);
-        self.film.warp.presented_at(last).max(1)
+        self.lane().film.warp.presented_at(last).max(1)
     }
 
     /// Virtual time of the newest effect shown.
@@ -269,41 +348,42 @@ impl Player {
     pub fn step(&mut self, by: &str, n: i32) -> bool {
         self.playing = false;
         self.first_run = false;
+        let lane = self.lane();
         let phases: Vec<u32>;
         let stops: &[u32] = match by {
-            "event" => &self.film.visible,
-            "beat" => self.film.warp.story(),
+            "event" => &lane.film.visible,
+            "beat" => lane.film.warp.story(),
             "phase" => {
-                phases = self.film.warp.phases().iter().map(|p| p.1).collect();
+                phases = lane.film.warp.phases().iter().map(|p| p.1).collect();
                 &phases
             }
             _ => return false,
         };
+        let end = if n > 0 { lane.trace.len() } else { 0 };
         let mut count = self.count;
         for _ in 0..n.unsigned_abs().min(10_000) {
-            let end = if n > 0 { self.timelines.trace(self.active).len() } else { 0 };
             count = step(stops, count, n > 0).unwrap_or(end);
         }
         self.count = count;
-        self.pres = self.film.warp.presented_at(self.shown_time());
+        self.pres = self.lane().film.warp.presented_at(self.shown_time());
         true
     }
 
     /// The stage at the shown moment, folded on from the last one where possible.
     pub fn stage(&mut self) -> Rc<StageState> {
         let (branch, from, state) = &self.folded;
-        if *branch == self.active.0 && *from == self.count {
+        if *branch == self.active && *from == self.count {
             return state.clone();
         }
-        let effects = &self.timelines.trace(self.active).effects()[..self.count as usize];
-        let next = if *branch == self.active.0 && *from < self.count {
+        let effects = &self.trace().effects()[..self.count as usize];
+        let next = if *branch == self.active && *from < self.count {
             let mut next = (**state).clone();
             effects[*from as usize..].iter().for_each(|e| next.apply(e));
             next
         } else {
             StageState::fold(effects)
         };
-        self.folded = (self.active.0, self.count, Rc::new(next));
+        self.folded = (self.active, self.count, Rc::new(next));
         self.folded.2.clone()
     }
 
@@ -316,34 +396,35 @@ impl Player {
         }
     }
 
-    /// Forks at the shown moment; the old future stays.
-    pub fn inject(&mut self, mut wish: serde_json::Value) -> Result<u16, String> {
-        self.keep_last_good();
-        if wish.get("at").is_none() {
-            let at = match self.count.checked_sub(1) {
-                Some(id) => format!("e{id}"),
-                None => "0ms".into(),
-            };
-            wish["at"] = at.into();
-        }
-        let intervention: Intervention = serde_json::from_value(wish).map_err(|e| e.to_string())?;
-        let branch = self.timelines.fork(self.active, intervention).map_err(|e| e.to_string())?;
-        self.activate(branch);
-        Ok(branch.0)
-    }
-
-    /// Shows another branch at the same virtual time.
-    pub fn activate(&mut self, branch: BranchId) {
-        if !self.timelines.contains(branch) {
-            return;
+    /// Shows another branch at the same virtual time. False if there is none of that name.
+    pub fn activate(&mut self, key: u16) -> bool {
+        if !self.lanes.iter().any(|l| l.key == key) {
+            return false;
         }
         let before = self.shown_time();
-        self.active = branch;
-        self.complete = false;
+        self.active = key;
         self.first_run = false;
-        self.read_on();
         self.count = self.count.min(self.trace().count_until(Micros(before)));
-        self.pres = self.film.warp.presented_at(before);
+        self.pres = self.warp().presented_at(before);
+        true
+    }
+
+    /// Forgets a branch that has no branches of its own; the first one stays. Its parent is shown instead.
+    pub fn forget(&mut self, key: u16) -> Option<BranchId> {
+        let parent = self.lanes.iter().find(|l| l.key == key)?.parent?;
+        if self.lanes.iter().any(|l| l.parent == Some(key)) {
+            return None;
+        }
+        if self.active == key {
+            self.activate(parent);
+        }
+        let at = self.lanes.iter().position(|l| l.key == key)?;
+        self.lanes.remove(at).engine
+    }
+
+    /// The link that opens the first branch, without a moment.
+    pub fn opening_link(&self) -> String {
+        Link { at: None, digest10: None, select: None, ..self.link.clone() }.to_human()
     }
 
     /// A link to the shown moment with its digest.
@@ -352,16 +433,15 @@ impl Player {
         let whole = trace.whole_steps(self.count);
         let at = match whole {
             0 => Moment::Start,
-            n if self.complete && n == trace.len() => Moment::End,
+            n if self.complete() && n == trace.len() => Moment::End,
             n => Moment::Effect(crate::sim::trace::EffectId(n - 1)),
         };
-        let mine = self.timelines.branches().iter().find(|b| b.id == self.active);
         Link {
             scenario: self.link.scenario.clone(),
             seed: Some(self.info.seed),
             n: self.link.n,
             at: Some(at),
-            interventions: mine.map_or(vec![], |b| b.interventions.iter().map(Intervention::to_text).collect()),
+            interventions: self.lane().interventions.iter().map(Intervention::to_text).collect(),
             digest10: Some(trace.digest_at(whole).short(10)),
             ..Link::default()
         }
@@ -372,21 +452,20 @@ impl Player {
     pub fn state(&self) -> serde_json::Value {
         let shown = state::state(&self.info, self.trace(), self.count);
         let mut value = serde_json::to_value(shown).unwrap_or_default();
-        let branches = self.timelines.branches().iter();
-        let branches: Vec<_> = branches
-            .map(|b| serde_json::json!({ "id": b.id.0, "parent": b.parent.map(|p| p.0), "at": b.at.0, "name": b.name }))
+        let branches: Vec<_> = self.lanes.iter()
+            .map(|l| serde_json::json!({ "id": l.key, "parent": l.parent, "at": l.shared.saturating_sub(1), "name": l.name }))
             .collect();
-        value["complete"] = (self.complete && self.count == self.trace().len()).into();
+        value["complete"] = (self.complete() && self.count == self.trace().len()).into();
         value["playing"] = self.playing.into();
         value["reproduced"] = self.reproduced.into();
-        value["branch"] = self.active.0.into();
+        value["branch"] = self.active.into();
         value["branches"] = branches.into();
         value["evidence"] = serde_json::json!([]);
         value
     }
 
     pub fn stats(&self) -> serde_json::Value {
-        serde_json::json!({ "frame_ms": self.frames, "effects": self.trace().len(), "complete": self.complete, "scene_ms": [] })
+        serde_json::json!({ "frame_ms": self.frames, "effects": self.trace().len(), "complete": self.complete(), "worker": port::in_worker(), "scene_ms": [] })
     }
 
     fn advance(&mut self, now: f64) -> bool {
@@ -404,12 +483,27 @@ impl Player {
         let end = self.length();
         self.pres = (self.pres + (dt.min(50.0) * 1000.0 * self.rate) as u64).min(end);
         let before = self.count;
-        self.count = self.trace().count_until(Micros(self.film.warp.virtual_at(self.pres)));
-        if self.complete && self.pres >= end {
+        self.count = self.trace().count_until(Micros(self.lane().film.warp.virtual_at(self.pres)));
+        if self.complete() && self.pres >= end {
             self.playing = false;
             self.count = self.trace().len();
         }
+        let shown = self.trace().effects().get(before as usize..self.count as usize).unwrap_or_default();
+        if shown.iter().any(|e| matches!(e.kind, Kind::InvariantBroken { .. })) {
+            self.playing = false;
+        }
         self.count != before || !self.playing
+    }
+}
+
+impl Lane {
+    /// Reads what came since last time into the film.
+    fn read_on(&mut self) {
+        let effects = &self.trace.effects()[self.film.read as usize..];
+        self.film.warp.extend(effects);
+        self.film.flights.extend(effects);
+        self.film.visible.extend(effects.iter().filter(|e| visible(e)).map(|e| e.id.0));
+        self.film.read += effects.len() as u32;
     }
 }
 
@@ -424,23 +518,6 @@ pub fn refresh() {
 
 pub fn on_change(notify: Rc<dyn Fn()>) {
     with(|p| p.notify = Some(notify));
-}
-
-/// Lets the engine of the active branch run to the end, in slices between frames.
-pub fn pump() {
-    if with(|p| core::mem::replace(&mut p.pumping, true)) != Some(false) {
-        return;
-    }
-    wasm_bindgen_futures::spawn_local(async {
-        while with(Player::slice) == Some(true) {
-            TimeoutFuture::new(0).await;
-        }
-        with(|p| {
-            p.pumping = false;
-            p.keep_last_good();
-        });
-        refresh();
-    });
 }
 
 /// Asks for one frame; while playing each frame asks for the next.

@@ -1,7 +1,6 @@
 //! Play, step and scrub (PAGE.md §4.3).
 
-use super::player;
-use crate::sim::timelines::BranchId;
+use super::{conduct, player};
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
@@ -23,7 +22,7 @@ pub struct Props {
 /// Starts or stops; from the end it starts again.
 pub fn toggle() {
     player::with(|p| {
-        if !p.playing && p.complete && p.count == p.trace().len() {
+        if !p.playing && p.complete() && p.count == p.trace().len() {
             p.scrub(0);
         }
         p.playing = !p.playing;
@@ -91,9 +90,12 @@ pub fn Transport(props: &Props) -> Html {
                 <div class="lanes" role="group" aria-label="Futures of this run">
                     { for props.branches.iter().map(|(id, name, active)| {
                         let id = *id;
-                        let onclick = Callback::from(move |_| { player::with(|p| p.activate(BranchId(id))); player::pump(); player::refresh(); });
+                        let onclick = Callback::from(move |_| conduct::activate(id));
                         html! { <button type="button" key={id} aria-pressed={active.to_string()} {onclick}>{ format!("{}: {name}", id + 1) }</button> }
                     }) }
+                    if let Some(id) = props.branches.iter().find(|b| b.2).map(|b| b.0).filter(|id| *id > 0) {
+                        <button type="button" onclick={Callback::from(move |_| conduct::discard(id))}>{ "Discard this future" }</button>
+                    }
                 </div>
             }
         </section>

@@ -5,30 +5,32 @@
 use crate::clmmsc::wire::{FieldSpec, HEADER, HEADER_FIELDS, entry_fields};
 use crate::clmmsc::{Params, verify};
 use crate::entities::packet::Packet;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One named range of the shown bytes.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FieldView {
     pub offset: usize,
     pub len: usize,
     pub name: String,
-    pub symbol: &'static str,
-    pub text: &'static str,
+    pub symbol: Cow<'static, str>,
+    pub text: Cow<'static, str>,
     /// The bytes in hex, cut after 32 bytes.
     pub value: String,
 }
 
 /// Both sides of an equation, as 64 hex digits.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Equation {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub left: String,
     pub right: String,
     pub ok: bool,
 }
 
 /// What there is to see of a packet.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ItemView {
     pub bytes: Vec<u8>,
     pub fields: Vec<FieldView>,
@@ -48,8 +50,8 @@ fn view(bytes: &[u8], at: usize, spec: &FieldSpec, prefix: &str) -> FieldView {
         offset,
         len: spec.len,
         name: format!("{prefix}{}", spec.name),
-        symbol: spec.symbol,
-        text: spec.text,
+        symbol: spec.symbol.into(),
+        text: spec.text.into(),
         value,
     }
 }
@@ -74,5 +76,5 @@ pub fn inspect(packet: &Packet) -> ItemView {
 pub fn reverify(packet: &Packet, params: &Params) -> Option<Equation> {
     let (left, right) = verify::outer_equation(params, packet.sigma()?)?;
     let name = "V5: N = z·P − e·(R' + h'·Ppub + g'·X' + b·T)";
-    Some(Equation { name, left: hex(&left), right: hex(&right), ok: left == right })
+    Some(Equation { name: name.into(), left: hex(&left), right: hex(&right), ok: left == right })
 }

@@ -5,6 +5,8 @@
 
 use crate::entities::actor::ActorId;
 use crate::ledger::Micros;
+use crate::sim::intervention::Intervention;
+use crate::sim::scenario::Scenario;
 use crate::sim::trace::EffectId;
 use core::fmt;
 use thiserror::Error;
@@ -214,6 +216,22 @@ impl Link {
             other => self.ignored.push(clip(other)),
         }
         Ok(())
+    }
+
+    /// The scenario and the interventions that the link names.
+    ///
+    /// # Errors
+    /// One sentence, if there is no such scenario, it does not take so many gateways, or an intervention is wrong.
+    pub fn resolve(&self) -> Result<(Scenario, Vec<Intervention>), String> {
+        let mut scenario = Scenario::preset(&self.scenario).map_err(|e| e.to_string())?;
+        if let Some(seed) = self.seed {
+            scenario = scenario.with_seed(seed);
+        }
+        if let Some(n) = self.n {
+            scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
+        }
+        let interventions: Result<_, _> = self.interventions.iter().map(|text| Intervention::parse(text)).collect();
+        Ok((scenario, interventions.map_err(|e| e.to_string())?))
     }
 
     /// The human form, starting with `#/run/`.

@@ -5,14 +5,14 @@ use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::ledger::Digest;
 use crate::sim::trace::{Effect, Kind, Trace};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// µJ in one Wh.
 pub const UJ_PER_WH: i64 = 3_600_000_000;
 
 /// What the trace does not say about its run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunInfo {
     pub scenario: String,
     pub seed: u64,

@@ -10,7 +10,7 @@ use crate::sim::memo::Memo;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::trace::{Effect, EffectId, Kind, Trace};
 use crate::sim::world::World;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Effects between two kept copies of the world.
@@ -26,7 +26,7 @@ pub const MAX_INTERVENTIONS: usize = 256;
 /// Most branches at once.
 const MAX_BRANCHES: usize = 64;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct BranchId(pub u16);
 
 /// One line of events.
@@ -43,7 +43,7 @@ pub struct Branch {
 }
 
 /// How far to run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Until {
     /// Everything up to and including this virtual time has happened.
     Time(Micros),
