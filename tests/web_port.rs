@@ -5,8 +5,10 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use voltcast::entities::actor::ActorId;
 use voltcast::page::port::frame::*;
 use voltcast::page::port::host::Host;
+use voltcast::sim::inspect::ItemRef;
 use voltcast::sim::intervention::Intervention;
 use voltcast::sim::timelines::{BranchId, Until};
 use voltcast::sim::trace::{ItemId, Trace};
@@ -69,7 +71,8 @@ fn commands() -> Vec<Command> {
         Command::Ack { branch, chunk: u32::MAX },
         Command::Fork { branch, what },
         Command::Discard { branch },
-        Command::Inspect { branch, item: ItemId(5) },
+        Command::Inspect { branch, item: ItemRef::Packet(ItemId(5)) },
+        Command::Inspect { branch, item: ItemRef::Record(ActorId::parse("ev2").unwrap()) },
         Command::Reverify { branch, item: ItemId(5) },
         Command::Panic,
     ]
@@ -174,14 +177,14 @@ fn a_fork_shares_what_the_page_has_and_differs_after_it() {
 fn what_is_not_there_is_refused_in_words() {
     let mut host = Host::default();
     let branch = BranchId(0);
-    let nothing = ask(&mut host, 1, Command::Inspect { branch, item: ItemId(0) });
+    let nothing = ask(&mut host, 1, Command::Inspect { branch, item: ItemRef::Packet(ItemId(0)) });
     assert!(matches!(&nothing[..], [(1, Reply::Refused { why: Why::NoRun })]));
     let bad = Command::Open { link: "#/run/day4?n=1000".into(), until: Until::End, slice_ms: 8 };
     let [(_, Reply::Refused { why })] = &ask(&mut host, 2, bad)[..] else { panic!() };
     assert!(why.to_string().contains("n must be"), "{why}");
     let mut host = open(DAY4);
     mirror(&mut host, &mut Trace::new());
-    let far = ask(&mut host, 3, Command::Inspect { branch, item: ItemId(u32::MAX) });
+    let far = ask(&mut host, 3, Command::Inspect { branch, item: ItemRef::Packet(ItemId(u32::MAX)) });
     assert!(matches!(&far[..], [(3, Reply::Refused { why: Why::NoItem })]));
     let other = ask(&mut host, 4, Command::Discard { branch: BranchId(7) });
     assert!(matches!(&other[..], [(4, Reply::Refused { why: Why::NoBranch(7) })]));
@@ -200,10 +203,13 @@ fn a_ciphertext_is_verified_again_and_explained() {
         _ => None,
     });
     let (branch, item) = (BranchId(0), sigma.unwrap());
-    let [(1, Reply::Item(view))] = &ask(&mut host, 1, Command::Inspect { branch, item })[..] else { panic!() };
-    assert!(!view.fields.is_empty());
-    let [(2, Reply::Reverified { equation, .. })] = &ask(&mut host, 2, Command::Reverify { branch, item })[..] else {
+    let [(1, Reply::Item(view))] = &ask(&mut host, 1, Command::Inspect { branch, item: ItemRef::Packet(item) })[..]
+    else {
         panic!()
     };
-    assert!(equation.ok && equation.left == equation.right && equation.left.len() == 64);
+    assert!(!view.fields.is_empty());
+    let [(2, Reply::Reverified { equations, .. })] = &ask(&mut host, 2, Command::Reverify { branch, item })[..] else {
+        panic!()
+    };
+    assert!(equations.len() == 2 && equations.iter().all(|e| e.ok && e.left == e.right && e.left.len() == 64));
 }

@@ -95,7 +95,13 @@ pub struct FieldSpec {
     pub text: &'static str,
 }
 
-const fn field(offset: usize, len: usize, name: &'static str, symbol: &'static str, text: &'static str) -> FieldSpec {
+pub(crate) const fn field(
+    offset: usize,
+    len: usize,
+    name: &'static str,
+    symbol: &'static str,
+    text: &'static str,
+) -> FieldSpec {
     FieldSpec { offset, len, name, symbol, text }
 }
 
@@ -130,6 +136,17 @@ pub const HEADER_FIELDS: &[FieldSpec] = &[
     field(372, 16, "capsule tag", "", "Authenticates the capsule."),
     field(388, 32, "signature N", "N", "Commitment of the outer signature."),
     field(420, 32, "signature z", "z", "Response of the outer signature: z·P = N + e·(R' + h'·Ppub + g'·X' + b·T)."),
+];
+
+/// A record, byte by byte (CLMMSC.md §3.2).
+pub const RECORD_FIELDS: &[FieldSpec] = &[
+    field(0, 1, "class", "", "1 identity, 2 one-time ticket, 3 session."),
+    field(1, 1, "role", "", "What its owner may be: KGC, CSC, CSS, CP or EV."),
+    field(2, 4, "valid from", "", "First epoch of its validity."),
+    field(6, 4, "valid to", "", "Last epoch of its validity."),
+    field(10, 32, "pseudo-identity", "f_i", "The owner's name; only the KGC can open that of a car."),
+    field(42, 32, "user's half", "X_i", "x·P; the owner alone knows x."),
+    field(74, 32, "KGC's half", "R_i", "r·P; d = r + h·s is the partial private key."),
 ];
 
 /// The parts of entry j, relative to its start, for plaintext size `l`.

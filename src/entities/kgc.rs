@@ -90,6 +90,11 @@ impl Kgc {
         }
     }
 
+    /// The KGC's own identity record.
+    pub fn record(&self) -> &PublicRecord {
+        self.key.public()
+    }
+
     pub fn id(&self) -> ActorId {
         self.me
     }

@@ -27,6 +27,7 @@ pub use kgc::Kgc;
 pub use packet::Packet;
 pub use setup::{Genesis, Setup};
 
+use crate::clmmsc::{KeyPair, PublicRecord};
 use crate::ledger::Micros;
 
 /// Any actor.
@@ -48,6 +49,17 @@ impl Entity {
             Entity::Css(actor) => actor.step(now, input, io),
             Entity::Cp(actor) => actor.step(now, input, io),
             Entity::Ev(actor) => actor.step(now, input, io),
+        }
+    }
+
+    /// The public half of the actor's identity key, once it has accepted one.
+    pub fn record(&self) -> Option<&PublicRecord> {
+        match self {
+            Entity::Kgc(actor) => Some(actor.record()),
+            Entity::Csc(actor) => actor.enrolment.key().map(KeyPair::public),
+            Entity::Css(actor) => actor.enrolment.key().map(KeyPair::public),
+            Entity::Cp(actor) => actor.enrolment.key().map(KeyPair::public),
+            Entity::Ev(actor) => actor.enrolment.key().map(KeyPair::public),
         }
     }
 

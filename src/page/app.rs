@@ -1,12 +1,13 @@
 //! The app: shell, first run, keys (PAGE.md §2.7, §4, §5.1).
 
-use super::panels::{FaultMenu, Inspector, Log, RecoveryBar};
-use super::player;
+use super::panels::{FaultMenu, Inspector, Log, RecoveryBar, Target};
 use super::stage_view::{self, StageView};
 use super::transport::{self, Transport};
+use super::{pick, player};
 use crate::entities::actor::ActorId;
 use crate::pbft::quorum::Quorum;
 use crate::scene::words;
+use gloo_timers::callback::Timeout;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -50,10 +51,21 @@ fn go(hash: String) {
     }
 }
 
+const LONG_PRESS_MS: u32 = 500;
+/// A finger that moves further than this many px scrolls.
+const PRESS_SLOP: i32 = 10;
+
+/// A finger on the stage; when the time is up, the menu opens.
+struct Press {
+    at: (i32, i32),
+    _timer: Timeout,
+}
+
 #[component]
 pub fn App() -> Html {
     let tick = use_force_update();
-    let menu = use_state(|| None::<(ActorId, i32, i32)>);
+    let menu = use_state(|| None::<(Target, i32, i32)>);
+    let press = use_mut_ref(|| None::<Press>);
     let teaching = use_state(|| false);
     let shared = use_state(|| None::<String>);
     let filter = use_state(AttrValue::default);
@@ -117,9 +129,10 @@ pub fn App() -> Html {
             p.active,
             p.chosen,
             p.selected,
+            p.complete(),
         )
     });
-    let Some((playing, pres, length, time_us, count, known, rate, branch, chosen, selected)) = numbers else {
+    let Some((playing, pres, length, time_us, count, known, rate, branch, chosen, selected, complete)) = numbers else {
         return Html::default();
     };
     let caption = AttrValue::from(format!("{} {told}", words::phase(stage.phase)));
@@ -148,11 +161,64 @@ pub fn App() -> Html {
     });
     let on_menu = {
         let menu = menu.clone();
-        Callback::from(move |at| {
+        Callback::from(move |(id, x, y)| {
             player::with(|p| p.playing = false);
-            menu.set(Some(at));
+            menu.set(Some((Target::Actor(id), x, y)));
         })
     };
+    let open_at = {
+        let menu = menu.clone();
+        Callback::from(move |(x, y): (i32, i32)| {
+            if let Some(target) = pick::at(x, y) {
+                player::with(|p| p.playing = false);
+                menu.set(Some((target, x, y)));
+                player::refresh();
+            }
+        })
+    };
+    let oncontextmenu = {
+        let open_at = open_at.clone();
+        Callback::from(move |e: MouseEvent| {
+            e.prevent_default();
+            open_at.emit((e.client_x(), e.client_y()));
+        })
+    };
+    let onclick = {
+        let menu = menu.clone();
+        Callback::from(move |e: MouseEvent| {
+            menu.set(None);
+            if let Some(Target::Message(id)) = pick::at(e.client_x(), e.client_y()) {
+                player::with(|p| {
+                    p.playing = false;
+                    p.chosen = Some(id);
+                });
+                player::refresh();
+            }
+        })
+    };
+    let onpointerdown = {
+        let press = press.clone();
+        Callback::from(move |e: PointerEvent| {
+            let at = (e.client_x(), e.client_y());
+            let open_at = open_at.clone();
+            let touch = e.pointer_type() == "touch";
+            *press.borrow_mut() =
+                touch.then(|| Press { at, _timer: Timeout::new(LONG_PRESS_MS, move || open_at.emit(at)) });
+        })
+    };
+    let onpointermove = {
+        let press = press.clone();
+        Callback::from(move |e: PointerEvent| {
+            let far = |p: &Press| (e.client_x() - p.at.0).abs().max((e.client_y() - p.at.1).abs()) > PRESS_SLOP;
+            let mut press = press.borrow_mut();
+            *press = press.take().filter(|p| !far(p));
+        })
+    };
+    let onpointerup = {
+        let press = press.clone();
+        Callback::from(move |_: PointerEvent| *press.borrow_mut() = None)
+    };
+    let onpointercancel = onpointerup.clone();
     let on_select = Callback::from(|id| {
         player::with(|p| p.selected = if p.selected == Some(id) { None } else { Some(id) });
         player::refresh();
@@ -161,7 +227,17 @@ pub fn App() -> Html {
         let menu = menu.clone();
         Callback::from(move |()| menu.set(None))
     };
-    let down = |id: &ActorId| stage.nodes.get(id).is_some_and(|n| n.down);
+    let down = |target: &Target| match target {
+        Target::Actor(id) => stage.nodes.get(id).is_some_and(|n| n.down),
+        Target::Message(_) => false,
+    };
+    let break_node = {
+        let menu = menu.clone();
+        Callback::from(move |id| {
+            player::with(|p| p.playing = false);
+            menu.set(Some((Target::Actor(id), (size.width * 0.6) as i32, 120)));
+        })
+    };
     let begin = Callback::from(|_: MouseEvent| {
         player::with(|p| {
             p.scrub(0);
@@ -174,7 +250,8 @@ pub fn App() -> Html {
             player::with(|p| {
                 p.seek(crate::sim::link::Moment::Time(crate::ledger::Micros(2_000_000)));
             });
-            menu.set(Some((ActorId::new(crate::entities::actor::Role::Css, 0), (size.width * 0.5) as i32, 120)));
+            let first = ActorId::new(crate::entities::actor::Role::Css, 0);
+            menu.set(Some((Target::Actor(first), (size.width * 0.5) as i32, 120)));
             player::refresh();
         })
     };
@@ -183,7 +260,7 @@ pub fn App() -> Html {
         Callback::from(move |_: MouseEvent| {
             teaching.set(!*teaching);
             player::with(|p| p.first_run = false);
-            gloo_timers::callback::Timeout::new(60, || {
+            Timeout::new(60, || {
                 stage_view::measure();
                 player::refresh();
             })
@@ -221,12 +298,12 @@ pub fn App() -> Html {
             }
             if let Some(text) = &stage.violation { <p class="notice bad" role="alert">{ format!("This must not happen, please report: {text}") }</p> }
             <main class="middle">
-                <div class="stage" id="stage" data-stage="1">
+                <div class="stage" id="stage" data-stage="1" {oncontextmenu} {onclick} {onpointerdown} {onpointermove} {onpointerup} {onpointercancel}>
                     <canvas id="flights" aria-hidden="true" width="10" height="10"></canvas>
                     <StageView stage={stage.clone()} size={(size.width, size.height)} {selected} {counts} {on_menu} {on_select} />
                 </div>
                 <aside class="side">
-                    <Inspector {count} {branch} {known} {chosen} filter="" />
+                    <Inspector {branch} {complete} {chosen} {selected} stage={stage.clone()} quorum={counts.4} on_menu={break_node} />
                 </aside>
             </main>
             <div class="below">
@@ -242,10 +319,10 @@ pub fn App() -> Html {
             <Transport {playing} {pres} {length} {time_us} {count} {known} {rate} phase={stage.phase} {caption} {branches} />
             <section class="dock" aria-label="Log">
                 <label>{ "Log, newest first; show only rows with " }<input type="search" {oninput} value={(*filter).clone()} /></label>
-                <Log {count} {branch} {known} {chosen} filter={(*filter).clone()} />
+                <Log {count} {branch} {chosen} filter={(*filter).clone()} />
             </section>
             <footer>{ "Everything here runs in this page with real keys made for show. Nothing is sent anywhere. Right-click a node, or focus it and press X, to break it." }</footer>
-            if let Some((actor, x, y)) = *menu { <FaultMenu {actor} down={down(&actor)} at={(x, y)} {close} /> }
+            if let Some((target, x, y)) = *menu { <FaultMenu {target} down={down(&target)} at={(x, y)} {close} /> }
         </div>
     }
 }

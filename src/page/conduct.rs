@@ -5,7 +5,7 @@
 use super::player::{self, Recovery};
 use super::port::frame::{Command, Reason, Reply};
 use super::port::{self, Event};
-use crate::sim::inspect::{Equation, ItemView};
+use crate::sim::inspect::{Equation, ItemRef, ItemView};
 use crate::sim::intervention::Intervention;
 use crate::sim::timelines::Until;
 use crate::sim::trace::ItemId;
@@ -123,8 +123,8 @@ pub fn discard(key: u16) {
     player::refresh();
 }
 
-/// Bytes and fields of a packet of the branch shown.
-pub async fn inspect(item: ItemId) -> Option<ItemView> {
+/// Bytes and fields of a packet or record of the branch shown.
+pub async fn inspect(item: ItemRef) -> Option<ItemView> {
     let branch = player::with(|p| p.lane().engine).flatten()?;
     match port::ask(Command::Inspect { branch, item }).await {
         Some(Reply::Item(view)) => Some(view),
@@ -132,14 +132,14 @@ pub async fn inspect(item: ItemId) -> Option<ItemView> {
     }
 }
 
-/// The public check of a packet, done again; with the time it took in µs.
+/// The public checks of a packet, done again; with the time it took in µs.
 ///
 /// # Errors
 /// One sentence, if there is nothing to check.
-pub async fn reverify(item: ItemId) -> Result<(Equation, u32), String> {
+pub async fn reverify(item: ItemId) -> Result<(Vec<Equation>, u32), String> {
     let branch = player::with(|p| p.lane().engine).flatten().ok_or("the engine is being started again")?;
     match port::ask(Command::Reverify { branch, item }).await {
-        Some(Reply::Reverified { equation, measured_us }) => Ok((equation, measured_us)),
+        Some(Reply::Reverified { equations, measured_us }) => Ok((equations, measured_us)),
         Some(Reply::Refused { why }) => Err(why.to_string()),
         _ => Err("the engine stopped before it could do that".into()),
     }

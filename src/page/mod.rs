@@ -9,6 +9,7 @@ pub mod app;
 mod conduct;
 mod painter;
 pub mod panels;
+mod pick;
 mod player;
 pub mod port;
 mod stage_view;

@@ -115,7 +115,7 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
     let crowd = if h >= 16.0 { h + 7.0 } else { h * 1.3 + 2.0 };
     let (lx, ly) = label_place(size, id, (x, y), h);
     html! {
-        <g key={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
+        <g key={id.to_string()} data-actor={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
             if id.role == Role::Css {
                 { arc(x, y, crowd, state.votes(VoteKind::Prepare), counts.css, "prepare") }
                 { arc(x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }, state.votes(VoteKind::Commit), counts.css, "commit") }

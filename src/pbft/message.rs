@@ -85,6 +85,19 @@ impl Statement {
     }
 }
 
+/// A signed statement in a message, byte by byte: offset, length, name, meaning.
+pub const SIGNED_FIELDS: [(usize, usize, &str, &str); 9] = [
+    (0, 16, "tag", "Separates these signatures from all others."),
+    (16, 32, "network", "Whose agreement this is: the digest of genesis."),
+    (48, 1, "kind", "1 pre-prepare, 2 prepare, 3 commit, 5 view change, 6 new view, 7 data set, 9 fetch, 10 seal."),
+    (49, 2, "sender", "Number of the gateway, from 0."),
+    (51, 8, "view v", "Who leads: gateway v mod n."),
+    (59, 8, "sequence", "Number of the slot, and of the block in it."),
+    (67, 32, "digest d", "Of the proposed block, or of the message's content."),
+    (99, 32, "justification", "Digest of the NEW-VIEW on which this view rests; zero in view 0."),
+    (131, 64, "signature", "N ‖ z under the sender's certificateless key."),
+];
+
 /// A statement with its signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Signed {

@@ -47,6 +47,11 @@ impl Flights {
         }
     }
 
+    /// Virtual time at which the message sent by effect `id` arrives or is lost.
+    pub fn end_of(&self, id: u32) -> Option<u64> {
+        self.all.get(*self.by_id.get(&id)?)?.end_us
+    }
+
     /// Messages on their way at presentation time `p`, each with the part of its path behind it (0..1).
     pub fn at<'a>(&'a self, warp: &'a Warp, p: u64) -> impl Iterator<Item = (&'a Flight, f32)> {
         let t = warp.virtual_at(p);

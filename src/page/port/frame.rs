@@ -4,7 +4,7 @@
 //! too many bytes make a [`BadFrame`], never a panic.
 
 use crate::ledger::{Digest, Micros};
-use crate::sim::inspect::{Equation, ItemView};
+use crate::sim::inspect::{Equation, ItemRef, ItemView};
 use crate::sim::intervention::Intervention;
 use crate::sim::state::RunInfo;
 use crate::sim::timelines::{BranchId, Until};
@@ -53,12 +53,12 @@ pub enum Command {
     Discard {
         branch: BranchId,
     },
-    /// Bytes and fields of a packet.
+    /// Bytes and fields of a packet or record.
     Inspect {
         branch: BranchId,
-        item: ItemId,
+        item: ItemRef,
     },
-    /// The public check of a packet's σ, done again now.
+    /// The public checks of a packet, done again now.
     Reverify {
         branch: BranchId,
         item: ItemId,
@@ -100,7 +100,7 @@ pub enum Reply {
     },
     Item(ItemView),
     Reverified {
-        equation: Equation,
+        equations: Vec<Equation>,
         measured_us: u32,
     },
     Refused {
@@ -150,8 +150,8 @@ pub enum Why {
     NoBranch(u16),
     #[error("the engine no longer has these bytes")]
     NoItem,
-    #[error("this message carries no ciphertext to verify")]
-    NoSigma,
+    #[error("this message has no public check of its own")]
+    NoCheck,
     #[error("{0}")]
     Link(String),
     #[error("{0}")]

@@ -89,14 +89,18 @@ impl Host {
             }
             Command::Inspect { branch, item } => {
                 let world = self.known(branch)?.world(branch);
-                Ok(Some(Reply::Item(inspect::inspect(world.packet(item).ok_or(Why::NoItem)?))))
+                Ok(Some(Reply::Item(inspect::inspect(world, item).ok_or(Why::NoItem)?)))
             }
             Command::Reverify { branch, item } => {
                 let world = self.known(branch)?.world(branch);
-                let packet = world.packet(item).ok_or(Why::NoItem)?;
                 let before = now();
-                let equation = inspect::reverify(packet, world.params()).ok_or(Why::NoSigma)?;
-                Ok(Some(Reply::Reverified { equation, measured_us: ((now() - before) * 1000.0) as u32 }))
+                let equations = inspect::reverify(world, item);
+                let measured_us = ((now() - before) * 1000.0) as u32;
+                if equations.is_empty() {
+                    Err(Why::NoCheck)
+                } else {
+                    Ok(Some(Reply::Reverified { equations, measured_us }))
+                }
             }
             Command::Panic if self.test => panic!("a test asked for this"),
             Command::Panic => Err(Why::NotATest),
