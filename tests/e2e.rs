@@ -278,6 +278,34 @@ fn e17_a_dead_engine_is_replaced() -> Outcome {
     })
 }
 
+/// A page that panics says so, and reopens the run at the last good moment.
+#[test]
+fn a_page_that_panics_reopens_its_run() -> Outcome {
+    run("page-panic", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(&format!("{DAY4}&test=1")).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            page.call("inject", json!({ "at": "2500ms", "do": { "crash": "css1" } })).await?;
+            page.until_state("the fork's end", |state| state["branch"] == json!(1)).await?;
+            let shown = "return !document.getElementById('crash').hidden";
+            ensure(page.script(shown, vec![]).await? == json!(false), "the bar is there before the panic")?;
+            page.script("voltcast.panic({ of: 'page' }).catch(() => {}); ", vec![]).await?;
+            page.until("the recovery bar", shown).await?;
+            page.until("what happened", "return document.getElementById('crash').innerText.includes('a test asked')")
+                .await?;
+            page.shot("page-panic").await?;
+            page.click("left", "button", "Reopen at the last good moment").await?;
+            page.until(
+                "the page again",
+                "return typeof voltcast === 'object' && document.getElementById('crash').hidden",
+            )
+            .await?;
+            let state = page.until_state("the run", |state| state["events"].as_u64() > Some(0)).await?;
+            ensure(state["scenario"] == json!("day4"), format!("{}", state["scenario"]))
+        })
+    })
+}
+
 /// E11: a shared link, opened in a new tab, runs again and is certified equal; a wrong digest is not.
 #[test]
 fn e11_a_shared_link_is_reproduced() -> Outcome {

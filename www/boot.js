@@ -29,11 +29,21 @@ globalThis.voltcastCrash = (message) => {
   document.getElementById("crash").hidden = false;
 };
 
+// The compressed copy where there is one and the browser can unpack it, else the wasm as it is.
+const compiled = async () => {
+  const { packed, wasm } = boot.dataset;
+  if (packed && "DecompressionStream" in globalThis) {
+    try {
+      const bytes = (await fetch(at(packed))).body.pipeThrough(new DecompressionStream("gzip"));
+      return await WebAssembly.compileStreaming(new Response(bytes, { headers: { "content-type": "application/wasm" } }));
+    } catch { /* a host may have altered it */ }
+  }
+  return at(wasm);
+};
+
 try {
-  const js = at(boot.dataset.js);
-  const wasm = at(boot.dataset.wasm);
-  const bindings = await import(js);
-  await bindings.default({ module_or_path: wasm });
+  const [bindings, module] = await Promise.all([import(at(boot.dataset.js)), compiled()]);
+  await bindings.default({ module_or_path: module });
 } catch (error) {
   const text = document.getElementById("boot-text");
   if (text) text.textContent = `The page cannot start here: ${error}`;

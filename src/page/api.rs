@@ -71,7 +71,11 @@ async fn command(name: String, args: Value) -> Result<Value, String> {
         "state" => return Ok(player::with(|p| p.state()).unwrap_or_default()),
         "link" => return Ok(player::with(|p| p.human_link()).unwrap_or_default().into()),
         "stats" => return Ok(player::with(|p| p.stats()).unwrap_or_default()),
-        // Ends the engine; one that was not opened with `test=1` refuses.
+        // Ends the engine, or the page; a run that was not opened with `test=1` refuses.
+        "panic" if args["of"] == "page" => {
+            assert!(player::with(|p| p.link.test) != Some(true), "a test asked for this");
+            return Err("only a test may ask for that".into());
+        }
         "panic" => {
             port::send(&Command::Panic);
         }

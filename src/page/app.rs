@@ -7,7 +7,7 @@ use super::{pick, player};
 use crate::entities::actor::ActorId;
 use crate::pbft::quorum::Quorum;
 use crate::scene::words;
-use gloo_timers::callback::Timeout;
+use gloo_timers::callback::{Interval, Timeout};
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -91,7 +91,10 @@ pub fn App() -> Html {
                 let _ = w.add_event_listener_with_callback("keydown", keys.as_ref().unchecked_ref());
             }
             player::refresh();
-            move || drop((resize, hash, keys))
+            let keep = Interval::new(1_000, || {
+                player::with(|p| p.keep_last_good());
+            });
+            move || drop((resize, hash, keys, keep))
         });
     }
     use_effect(super::painter::paint);

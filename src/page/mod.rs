@@ -20,7 +20,8 @@ pub fn start() {
     if let Some(scope) = port::worker::scope() {
         return port::worker::serve(&scope);
     }
-    std::panic::set_hook(Box::new(|info| {
+    // Yew would set its own over one set directly.
+    yew::set_custom_panic_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let name = wasm_bindgen::JsValue::from_str("voltcastCrash");
         let crash = js_sys::Reflect::get(&js_sys::global(), &name).ok();

@@ -33,7 +33,7 @@ fn bench_frames_and_first_interaction() -> Outcome {
 }
 
 /// Milliseconds from the start of loading to `voltcast:ready`, median of five, at 5 Mbit/s and 40 ms, nothing cached.
-/// The site is sent uncompressed here, so this is more than a host with compression needs.
+/// The host does not compress; the page's own packed copy is what is loaded.
 async fn first_interactive(page: &Page) -> Outcome<Value> {
     page.cdp("Network.enable", json!({})).await?;
     page.cdp("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await?;

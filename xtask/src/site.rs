@@ -33,6 +33,7 @@ pub fn build() -> Result<String, String> {
             " without wasm-opt".to_string()
         }
     };
+    let note = note + &pack(&root.join("dist"))?;
     fs::create_dir_all(process::target()).and_then(|()| fs::write(&stamp, "")).map_err(|e| format!("{e}"))?;
     // An edit made while the build ran must lead to another build.
     fs::File::options()
@@ -48,6 +49,37 @@ fn trunk_build(page: &str, folders: &[&Path]) -> Result<(), String> {
     // Some environments set NO_COLOR=1, which this Trunk takes for a bad value of its flag.
     trunk.env_remove("NO_COLOR").args(["build", "--release", "--html-output", "index.html", page]);
     process::run(trunk)
+}
+
+/// Lays a compressed copy beside the wasm and names it in the page, so that the page starts as fast on a host that does
+/// not compress. Its name ends in `.packed`: hosts send some files that end in `.gz` with a header that undoes them.
+/// Without gzip the page is complete as well; the answer is a remark on it.
+fn pack(dist: &Path) -> Result<String, String> {
+    let wasm = fs::read_dir(dist).into_iter().flatten().flatten().map(|e| e.path());
+    for wasm in wasm.filter(|path| path.extension().is_some_and(|end| end == "wasm")) {
+        let packed = Path::new(&wasm).with_extension("wasm.packed");
+        let out = fs::File::create(&packed).map_err(|e| format!("{}: {e}", packed.display()))?;
+        let gzip = std::process::Command::new("gzip").args(["-9", "-n", "-c"]).arg(&wasm).stdout(out).status();
+        if !gzip.is_ok_and(|status| status.success()) {
+            fs::remove_file(&packed).map_err(|e| format!("{}: {e}", packed.display()))?;
+            return Ok(" without a packed copy of the wasm (no gzip here)".into());
+        }
+    }
+    let index = dist.join("index.html");
+    let page = fs::read_to_string(&index).map_err(|e| format!("dist/index.html: {e}"))?;
+    fs::write(&index, with_packed(&page)).map_err(|e| format!("dist/index.html: {e}"))?;
+    Ok(String::new())
+}
+
+/// The page with `data-packed` beside its `data-wasm`, and with the packed copy loaded ahead instead of the wasm.
+fn with_packed(page: &str) -> String {
+    let Some((before, rest)) = page.split_once("data-wasm=\"") else { return page.to_string() };
+    let Some((address, after)) = rest.split_once('"') else { return page.to_string() };
+    let named = format!("{before}data-wasm=\"{address}\" data-packed=\"{address}.packed\"{after}");
+    let Some((before, rest)) = named.split_once("<link rel=\"preload\"") else { return named };
+    let Some((_, after)) = rest.split_once('>') else { return named };
+    let ahead = format!("<link rel=\"preload\" href=\"{address}.packed\" crossorigin=\"anonymous\" as=\"fetch\">");
+    format!("{before}{ahead}{after}")
 }
 
 /// Trunk has no switch for wasm-opt but the attribute in the page, so it is given a copy of the page with it off.
@@ -88,17 +120,14 @@ fn newest(path: &Path) -> Option<SystemTime> {
     own.max(inside)
 }
 
-/// How large the wasm and the whole site are, uncompressed.
+/// How large the wasm is, as built and packed.
 fn sizes(dist: &Path) -> String {
-    let (mut wasm, mut all) = (0, 0);
-    for entry in fs::read_dir(dist).into_iter().flatten().flatten() {
-        let length = entry.metadata().map_or(0, |m| m.len());
-        all += length;
-        if entry.path().extension().is_some_and(|end| end == "wasm") {
-            wasm += length;
-        }
-    }
-    format!("{} KiB, of which wasm {} KiB, before compression", all / 1024, wasm / 1024)
+    let size = |end: &str| {
+        let files = fs::read_dir(dist).into_iter().flatten().flatten();
+        let fitting = files.filter(|entry| entry.path().extension().is_some_and(|e| e == end));
+        fitting.map(|entry| entry.metadata().map_or(0, |m| m.len())).sum::<u64>() / 1024
+    };
+    format!("wasm {} KiB, packed {} KiB", size("wasm"), size("packed"))
 }
 
 #[cfg(test)]
@@ -111,5 +140,14 @@ mod tests {
         let plain = "<link data-trunk rel=\"rust\" data-wasm-opt=\"0\" data-bin=\"page\"><p>s</p>";
         assert_eq!(without_wasm_opt(page), plain);
         assert_eq!(without_wasm_opt("<p></p>"), "<p></p>");
+    }
+
+    #[test]
+    fn the_packed_copy_is_named_beside_the_wasm() {
+        let page = "<link rel=\"preload\" href=\"./a.wasm\" as=\"fetch\"><script data-wasm=\"./a.wasm\" data-js=\"j\"></script>";
+        let packed = "<link rel=\"preload\" href=\"./a.wasm.packed\" crossorigin=\"anonymous\" as=\"fetch\">\
+            <script data-wasm=\"./a.wasm\" data-packed=\"./a.wasm.packed\" data-js=\"j\"></script>";
+        assert_eq!(with_packed(page), packed);
+        assert_eq!(with_packed("<p></p>"), "<p></p>");
     }
 }
