@@ -319,7 +319,7 @@ pub fn App() -> Html {
                     </div>
                 }
             </div>
-            <Transport {playing} {pres} {length} {time_us} {count} {known} {rate} phase={stage.phase} {caption} {branches} />
+            <Transport {branch} {playing} {pres} {length} {time_us} {count} {known} {rate} phase={stage.phase} {caption} {branches} />
             <section class="dock" aria-label="Log">
                 <label>{ "Log, newest first; show only rows with " }<input type="search" {oninput} value={(*filter).clone()} /></label>
                 <Log {count} {branch} {chosen} filter={(*filter).clone()} />

@@ -10,6 +10,7 @@ mod conduct;
 mod painter;
 pub mod panels;
 mod pick;
+mod pictures;
 mod player;
 pub mod port;
 mod stage_view;

@@ -3,6 +3,7 @@
 use super::player;
 use crate::entities::actor::{ActorId, Role};
 use crate::scene::layout::{self, Counts, Size};
+use crate::scene::view::Seen;
 use crate::sim::trace::PacketTag;
 use std::collections::BTreeMap;
 use wasm_bindgen::JsCast;
@@ -72,6 +73,22 @@ fn links(cx: &CanvasRenderingContext2d, colors: &Colors, size: Size, counts: Cou
     cx.stroke();
 }
 
+fn dashes(lengths: &[f64]) -> js_sys::Array {
+    lengths.iter().map(|l| wasm_bindgen::JsValue::from_f64(*l)).collect()
+}
+
+/// A line from `a` to `b` for what is too quick to be seen moving; the point where its message stands.
+fn arrow(cx: &CanvasRenderingContext2d, a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
+    cx.begin_path();
+    cx.move_to(a.0.into(), a.1.into());
+    for i in 1..=12 {
+        let (x, y) = layout::along(a, b, i as f32 / 12.0);
+        cx.line_to(x.into(), y.into());
+    }
+    cx.stroke();
+    layout::along(a, b, 0.5)
+}
+
 /// Paints the shown moment.
 pub fn paint() {
     let document = web_sys::window().and_then(|w| w.document());
@@ -93,24 +110,33 @@ pub fn paint() {
         links(&cx, &colors, p.size, p.counts);
         let mut tones: BTreeMap<&'static str, String> = BTreeMap::new();
         let r = if p.counts.css > 16 { 3.5 } else { 6.0 };
-        for (flight, part) in p.flights().at(p.warp(), p.pres) {
-            if flight.id >= p.count {
-                continue;
-            }
+        let mut paint = |seen: &Seen<'_>, ghost: bool| {
+            let flight = seen.flight;
             let (a, b) = (layout::place(p.size, p.counts, flight.from), layout::place(p.size, p.counts, flight.to));
-            let (x, y) = layout::along(a, b, part);
             let (role, kind) = look(flight.packet.tag);
             let role = if flight.lost { "--bad" } else { role };
             let tone = tones.entry(role).or_insert_with(|| colors.get(role));
             cx.set_fill_style_str(tone);
             cx.set_stroke_style_str(tone);
+            cx.set_line_width(1.5);
+            let (x, y) = if seen.still { arrow(&cx, a, b) } else { layout::along(a, b, seen.part) };
             shape(&cx, kind, x.into(), y.into(), r);
-            if kind == 'e' || flight.lost {
-                cx.set_line_width(1.5);
+            if ghost || kind == 'e' || flight.lost {
                 cx.stroke();
             } else {
                 cx.fill();
             }
+        };
+        // The old future, as it was at this moment.
+        if let Some((own, film)) = p.ghost() {
+            cx.set_global_alpha(0.4);
+            let _ = cx.set_line_dash(&dashes(&[2.0, 2.0]));
+            let t = p.warp().virtual_at(p.pres);
+            film.flights.at_virtual(t).filter(|s| s.flight.id >= own).for_each(|seen| paint(&seen, true));
+            let _ = cx.set_line_dash(&dashes(&[]));
+            cx.set_global_alpha(1.0);
         }
+        let shown = p.flights().at(p.warp(), p.pres).filter(|s| s.flight.id < p.count);
+        shown.for_each(|seen| paint(&seen, false));
     });
 }

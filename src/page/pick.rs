@@ -27,8 +27,11 @@ fn message(x: f32, y: f32) -> Option<u32> {
     player::with(|p| {
         let place = |id| layout::place(p.size, p.counts, id);
         let far = |(mx, my): (f32, f32)| (mx - x).hypot(my - y);
-        let flights = p.flights().at(p.warp(), p.pres).filter(|(f, _)| f.id < p.count);
-        let near = flights.map(|(f, part)| (far(layout::along(place(f.from), place(f.to), part)), f.id));
+        let flights = p.flights().at(p.warp(), p.pres).filter(|s| s.flight.id < p.count);
+        let near = flights.map(|s| {
+            let (f, part) = (s.flight, if s.still { 0.5 } else { s.part });
+            (far(layout::along(place(f.from), place(f.to), part)), f.id)
+        });
         near.filter(|(d, _)| *d <= SLOP).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, id)| id)
     })?
 }

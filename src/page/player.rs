@@ -201,6 +201,13 @@ impl Player {
         &self.lane().film.flights
     }
 
+    /// The future that the branch shown grew from, as far as it went its own way: first own effect, and its film.
+    pub fn ghost(&self) -> Option<(u32, &Film)> {
+        let lane = self.lane();
+        let parent = self.lanes.iter().find(|l| Some(l.key) == lane.parent)?;
+        Some((lane.shared, &parent.film))
+    }
+
     /// Whether the whole branch shown is known.
     pub fn complete(&self) -> bool {
         self.lane().complete
@@ -291,7 +298,7 @@ impl Player {
     fn final_at(&self, t: u64) -> bool {
         const LONGEST_FLIGHT: u64 = 1_000_000;
         let known = self.trace().effects().last().map_or(0, |e| e.t.0);
-        self.lane().film.warp.last_knot() > t && known > t.saturating_add(LONGEST_FLIGHT)
+        self.warp().last_knot() > t && known > t.saturating_add(LONGEST_FLIGHT)
     }
 
     fn position(&self, moment: Moment) -> u32 {
@@ -308,7 +315,7 @@ impl Player {
         self.pres = match moment {
             Moment::Start => 0,
             Moment::Time(t) => self.lane().film.warp.presented_at(t.0),
-            _ => self.lane().film.warp.presented_at(self.shown_time()),
+            _ => self.warp().shows(self.count, self.shown_time()),
         };
     }
 
@@ -330,13 +337,13 @@ impl Player {
         self.playing = false;
         self.first_run = false;
         self.pres = p.min(self.length());
-        self.count = self.trace().count_until(Micros(self.lane().film.warp.virtual_at(self.pres)));
+        self.count = self.warp().count_at(self.pres, self.trace());
     }
 
     /// Length of the film so far in µs.
     pub fn length(&self) -> u64 {
         let last = self.trace().effects().last().map_or(0, |e| e.t.0);
-        self.lane().film.warp.presented_at(last).max(1)
+        self.warp().presented_at(last).max(1)
     }
 
     /// Virtual time of the newest effect shown.
@@ -365,7 +372,7 @@ impl Player {
             count = step(stops, count, n > 0).unwrap_or(end);
         }
         self.count = count;
-        self.pres = self.lane().film.warp.presented_at(self.shown_time());
+        self.pres = self.warp().shows(self.count, self.shown_time());
         true
     }
 
@@ -483,7 +490,7 @@ impl Player {
         let end = self.length();
         self.pres = (self.pres + (dt.min(50.0) * 1000.0 * self.rate) as u64).min(end);
         let before = self.count;
-        self.count = self.trace().count_until(Micros(self.lane().film.warp.virtual_at(self.pres)));
+        self.count = self.warp().count_at(self.pres, self.trace());
         if self.complete() && self.pres >= end {
             self.playing = false;
             self.count = self.trace().len();

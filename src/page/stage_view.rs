@@ -2,7 +2,7 @@
 //!
 //! Every actor is a button with a name: it can be focused, selected and, by its menu, broken.
 
-use super::player;
+use super::{pictures, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
 use crate::scene::layout::{self, Counts, STRIP, Size};
@@ -54,12 +54,33 @@ pub fn name_of(id: ActorId, node: &NodeState, quorum: u16, n: u16) -> String {
     name
 }
 
-fn arc(cx: f32, cy: f32, r: f32, have: usize, n: u16, class: &'static str) -> Html {
-    let length = core::f32::consts::TAU * r;
-    let filled = length * (have.min(usize::from(n)) as f32) / f32::from(n.max(1));
-    let dash = format!("{filled:.1} {:.1}", length);
-    let turn = format!("rotate(-90 {cx:.1} {cy:.1})");
-    html! { <circle class={classes!("quorum", class)} cx={format!("{cx:.1}")} cy={format!("{cy:.1}")} r={format!("{r:.1}")} stroke-dasharray={dash} transform={turn} /> }
+/// Gateways up to which each voter has its own slot in a quorum ring.
+const SLOTS: u16 = 16;
+
+/// A quorum ring: one slot per voter in the order of the gateways, or one arc for many; closed once it is full.
+fn quorum(at: (f32, f32, f32), state: &NodeState, vote: VoteKind, n: u16) -> Html {
+    let (cx, cy, r) = at;
+    let (name, full) = match vote {
+        VoteKind::Prepare => ("prepare", state.prepared),
+        VoteKind::Commit => ("commit", state.committed),
+    };
+    let around = core::f32::consts::TAU * r;
+    let piece = |from: f32, length: f32, class: &'static str| {
+        let dash = format!("{length:.1} {around:.1}");
+        let turn = format!("rotate({:.1} {cx:.1} {cy:.1})", from * 360.0 - 90.0);
+        html! { <circle class={classes!("quorum", name, class)} cx={format!("{cx:.1}")} cy={format!("{cy:.1}")} r={format!("{r:.1}")} stroke-dasharray={dash} transform={turn} /> }
+    };
+    let slot = 1.0 / f32::from(n.max(1));
+    html! {
+        <>
+            if full { { piece(0.0, around, "full") } }
+            if n <= SLOTS {
+                { for state.voters(vote).map(|id| piece(f32::from(id.index) * slot, around * slot * 0.8, "slot")) }
+            } else {
+                { piece(0.0, around * slot * (state.votes(vote).min(usize::from(n)) as f32), "slot") }
+            }
+        </>
+    }
 }
 
 fn role_shape(role: Role, x: f32, y: f32, h: f32) -> Html {
@@ -117,19 +138,30 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
     html! {
         <g key={id.to_string()} data-actor={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
             if id.role == Role::Css {
-                { arc(x, y, crowd, state.votes(VoteKind::Prepare), counts.css, "prepare") }
-                { arc(x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }, state.votes(VoteKind::Commit), counts.css, "commit") }
+                { quorum((x, y, crowd), state, VoteKind::Prepare, counts.css) }
+                { quorum((x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }), state, VoteKind::Commit, counts.css) }
             }
             { role_shape(id.role, x, y, h) }
             if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if h >= 16.0 { 12.0 } else { 6.0 })} /> }
             if labelled {
                 <text x={format!("{lx:.1}")} y={format!("{ly:.1}")} text-anchor="middle">{ id.label() }</text>
             }
+            if let Some(word) = verdict(state).filter(|_| labelled && id.role == Role::Css) {
+                <text class="inside" x={format!("{lx:.1}")} y={format!("{:.1}", ly + 15.0)} text-anchor="middle">{ word }</text>
+            }
             if id.role == Role::Css && h >= 16.0 {
                 <text class="inside" x={format!("{x:.1}")} y={format!("{:.1}", y + 5.0)} text-anchor="middle">{ format!("v{} h{}", state.view, state.height) }</text>
             }
         </g>
     }
+}
+
+/// What a gateway last said about a ciphertext, and the votes it refused.
+fn verdict(state: &NodeState) -> Option<String> {
+    let sigma = state.verdict.map(|failed| failed.map_or("✓ σ".to_string(), |check| format!("✕ σ {check}")));
+    let votes = (state.votes_refused > 0).then(|| format!("✕ {} votes", state.votes_refused));
+    let words: Vec<String> = sigma.into_iter().chain(votes).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// Names of a crowded ring stand outside it, all others below their glyph.
@@ -211,6 +243,7 @@ pub fn StageView(props: &Props) -> Html {
     let actors = [(Role::Kgc, 1), (Role::Csc, csc), (Role::Css, css), (Role::Cp, cp), (Role::Ev, ev)];
     let all = actors.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));
     let (w, h) = props.size;
+    let size = Size { width: w, height: h };
     let wide = w >= 600.0;
     let zone = |x: f32, text: &str| html! { <text class="zone" x={format!("{:.0}", w * x)} y="24" text-anchor="middle">{ text }</text> };
     html! {
@@ -223,6 +256,8 @@ pub fn StageView(props: &Props) -> Html {
             { for all.map(|id| node(props, counts, id)) }
             { for (0..cp.min(ev)).map(|i| bay(props, counts, i)) }
             { chain(props) }
+            { pictures::envelope(&props.stage, size, counts) }
+            { pictures::work(&props.stage, size, counts) }
         </svg>
     }
 }

@@ -1,6 +1,7 @@
 //! Play, step and scrub (PAGE.md §4.3).
 
 use super::{conduct, player};
+use crate::scene::timeline::{self, Band, Flag, Timeline};
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
@@ -12,6 +13,7 @@ pub struct Props {
     pub time_us: u64,
     pub count: u32,
     pub known: u32,
+    pub branch: u16,
     pub rate: u32,
     pub phase: u8,
     pub caption: AttrValue,
@@ -56,8 +58,51 @@ fn button(path: &'static str, name: &'static str, by: &'static str, n: i32) -> H
     html! { <button type="button" aria-label={name} title={name} {onclick}>{ icon(path) }</button> }
 }
 
+/// Phases, density, flags and shortened gaps behind the slider.
+fn picture(line: &Timeline) -> Html {
+    const W: f32 = 1000.0;
+    let x = |part: f32| format!("{:.1}", part * W);
+    let most = line.density.iter().copied().max().unwrap_or(1).max(1);
+    let column = W / line.density.len().max(1) as f32;
+    html! {
+        <svg class="timeline" viewBox="0 0 1000 40" preserveAspectRatio="none" aria-hidden="true">
+            <defs><pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V8" /></pattern></defs>
+            { for line.bands.iter().enumerate().map(|(i, b)| html! {
+                <rect key={i} class={format!("band p{}", b.phase)} x={x(b.from)} y="0" width={x(b.to - b.from)} height="40" />
+            }) }
+            { for line.gaps.iter().enumerate().map(|(i, (from, to, _))| html! {
+                <rect key={i} class="gap" x={x(*from)} y="0" width={x(to - from)} height="40" fill="url(#hatch)" />
+            }) }
+            { for line.density.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| {
+                let h = 6.0 + 26.0 * f32::from(*n) / f32::from(most);
+                html! { <rect key={i} class="density" x={format!("{:.1}", i as f32 * column + 1.0)} y={format!("{:.1}", 40.0 - h)} width={format!("{:.1}", column - 2.0)} height={format!("{h:.1}")} /> }
+            }) }
+            { for line.flags.iter().enumerate().map(|(i, (at, flag))| {
+                let class = if *flag == Flag::Violation { "flag violation" } else { "flag" };
+                html! { <path key={i} {class} d={format!("M{:.1} 0 v40", at * W)} /> }
+            }) }
+        </svg>
+    }
+}
+
+/// Letters of the phases above their bands, as text that does not stretch.
+fn letters(line: &Timeline) -> Html {
+    let letter = |(i, b): (usize, &Band)| {
+        let wide = b.to - b.from > 0.025;
+        html! { if wide { <text key={i} x={format!("{:.1}%", b.from * 100.0 + 0.4)} y="12">{ timeline::letter(b.phase) }</text> } }
+    };
+    html! {
+        <svg class="letters" aria-hidden="true">
+            { for line.bands.iter().enumerate().map(letter) }
+        </svg>
+    }
+}
+
 #[component]
 pub fn Transport(props: &Props) -> Html {
+    let line = use_memo((props.branch, props.known), |_| {
+        player::with(|p| timeline::timeline(p.warp(), p.trace(), p.length())).unwrap_or_default()
+    });
     let oninput = Callback::from(|e: InputEvent| {
         let value = e.target_dyn_into::<HtmlInputElement>().and_then(|i| i.value().parse::<u64>().ok());
         if let Some(ms) = value {
@@ -83,8 +128,12 @@ pub fn Transport(props: &Props) -> Html {
                 { button("M17 4h3v16h-3z M4 4v16l11-8z", "Phase forward", "phase", 1) }
                 <button type="button" aria-label={format!("Speed {rate_text}")} onclick={rate}>{ rate_text.clone() }</button>
             </div>
-            <input type="range" min="0" max={(props.length / 1000).to_string()} value={(props.pres / 1000).to_string()}
-                aria-label="Moment of the run" aria-valuetext={props.caption.clone()} {oninput} />
+            <div class="line">
+                { picture(&line) }
+                { letters(&line) }
+                <input type="range" min="0" max={(props.length / 1000).to_string()} value={(props.pres / 1000).to_string()}
+                    aria-label="Moment of the run" aria-valuetext={props.caption.clone()} {oninput} />
+            </div>
             <p class="readout"><span>{ time(props.time_us) }</span><span>{ format!("event {} of {}", props.count, props.known) }</span></p>
             if props.branches.len() > 1 {
                 <div class="lanes" role="group" aria-label="Futures of this run">

@@ -4,6 +4,7 @@
 
 pub mod layout;
 pub mod stage;
+pub mod timeline;
 pub mod view;
 pub mod warp;
 pub mod words;

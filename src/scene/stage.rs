@@ -1,7 +1,7 @@
 //! What stands on the stage at a moment: a fold over the effects (PAGE.md §2.3).
 
 use crate::entities::actor::{ActorId, Role};
-use crate::entities::fact::{FactKind, VoteKind};
+use crate::entities::fact::{FactKind, Op, VoteKind};
 use crate::ledger::Digest;
 use crate::sim::state::UJ_PER_WH;
 use crate::sim::trace::{Effect, Kind};
@@ -24,6 +24,41 @@ pub struct NodeState {
     pub prepared: bool,
     pub committed: bool,
     pub refused: u32,
+    /// Votes of the shown slot that it refused.
+    pub votes_refused: u32,
+    /// What its newest public verification of a σ said: `None` valid, else the check that failed.
+    pub verdict: Option<Option<&'static str>>,
+}
+
+/// A ciphertext for cars, as everybody sees it: entries in tag order, and what became of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    pub sigma: Digest,
+    pub entries: u32,
+    /// Entries that were opened, by position, with the pile that opened them.
+    pub opened: BTreeMap<u32, ActorId>,
+    /// Piles that found no entry for their car.
+    pub strangers: u32,
+}
+
+/// A local computation that is being shown: its parts so far, all of one step of one actor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Work {
+    pub actor: ActorId,
+    step: u64,
+    pub parts: Vec<Part>,
+}
+
+/// One part of a computation, with how many times or how many entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    Op(Op, u32),
+    /// Position and comparisons.
+    Located(u32, u32),
+    /// d·P = R + h·Ppub held, or not.
+    KeyFits(bool),
+    /// f_i' = f_i held, or the entry did not open.
+    Opened(bool),
 }
 
 /// What became of the newest command at a pile.
@@ -66,6 +101,11 @@ pub struct StageState {
     pub violation: Option<String>,
     /// Signature and seal checks that really ran.
     pub checks: u32,
+    /// The newest ciphertext for cars.
+    pub envelope: Option<Envelope>,
+    pub work: Option<Work>,
+    /// Entry found by a pile and not yet opened.
+    located: BTreeMap<ActorId, u32>,
 }
 
 impl StageState {
@@ -85,7 +125,14 @@ impl StageState {
         if let Kind::InvariantBroken { id, text } = &effect.kind {
             self.violation = Some(format!("{id}: {text}"));
         }
+        if self.work.as_ref().is_some_and(|w| w.step != effect.step) {
+            self.work = None;
+        }
         let Some(actor) = effect.actor else { return };
+        if let Kind::Fact(fact) = &effect.kind {
+            self.compute(actor, effect.step, fact);
+            self.seal(actor, fact);
+        }
         match &effect.kind {
             Kind::Crashed | Kind::Paused => self.node(actor).down = true,
             Kind::Resumed => self.node(actor).down = false,
@@ -94,8 +141,60 @@ impl StageState {
             Kind::Fact(fact) => self.agreement(actor, fact),
             _ => {}
         }
-        if let Kind::Fact(FactKind::KeyAccepted { .. }) = &effect.kind {
-            self.node(actor).has_key = true;
+        match &effect.kind {
+            Kind::Fact(FactKind::KeyAccepted { .. }) => self.node(actor).has_key = true,
+            Kind::Fact(FactKind::Verified { error, .. }) => {
+                let check = effect.rule.map_or("?", |rule| rule.id());
+                self.node(actor).verdict = Some(error.as_ref().map(|_| check));
+            }
+            _ => {}
+        }
+    }
+
+    /// What an actor computes by itself, part by part.
+    fn compute(&mut self, actor: ActorId, step: u64, fact: &FactKind) {
+        use FactKind as F;
+        let part = match fact {
+            F::Step { op, count, .. } => Part::Op(*op, *count),
+            F::Located { index, comparisons, .. } => Part::Located(*index, *comparisons),
+            F::KeyAccepted { .. } => Part::KeyFits(true),
+            F::KeyRefused { .. } => Part::KeyFits(false),
+            F::Opened { flow: 1, error, .. } => Part::Opened(error.is_none()),
+            // The first of several ciphertexts of a step is done; the next is another piece of work.
+            F::Signcrypted { .. } => {
+                self.work = None;
+                return;
+            }
+            _ => return,
+        };
+        let work = self.work.get_or_insert_with(|| Work { actor, step, parts: Vec::new() });
+        if work.actor == actor {
+            work.parts.push(part);
+        }
+    }
+
+    /// The envelope and its seals.
+    fn seal(&mut self, actor: ActorId, fact: &FactKind) {
+        use FactKind as F;
+        match fact {
+            F::Signcrypted { sigma, flow: 1, n, .. } => {
+                self.envelope = Some(Envelope { sigma: *sigma, entries: *n, opened: BTreeMap::new(), strangers: 0 });
+            }
+            F::Located { index, .. } => {
+                self.located.insert(actor, *index);
+            }
+            F::Opened { sigma, flow: 1, error: None } => {
+                let found = self.located.remove(&actor);
+                if let (Some(envelope), Some(index)) = (self.envelope.as_mut().filter(|e| e.sigma == *sigma), found) {
+                    envelope.opened.insert(index, actor);
+                }
+            }
+            F::NotAReceiver { sigma } => {
+                if let Some(envelope) = self.envelope.as_mut().filter(|e| e.sigma == *sigma) {
+                    envelope.strangers += 1;
+                }
+            }
+            _ => {}
         }
     }
 
@@ -115,7 +214,11 @@ impl StageState {
                 let votes = if *vote == VoteKind::Prepare { &mut node.prepares } else { &mut node.commits };
                 votes.entry(*digest).or_default().insert(*from);
             }
-            F::VoteRefused { .. } | F::Refused { .. } => self.node(actor).refused += 1,
+            F::VoteRefused { .. } => {
+                let node = self.node(actor);
+                (node.refused, node.votes_refused) = (node.refused + 1, node.votes_refused + 1);
+            }
+            F::Refused { .. } => self.node(actor).refused += 1,
             F::Prepared { view, seq, .. } => {
                 self.node(actor).open_slot(*view, *seq);
                 self.node(actor).prepared = true;
@@ -166,8 +269,13 @@ impl StageState {
 impl NodeState {
     /// Distinct valid votes for the digest that has most of them: what the quorum ring shows.
     pub fn votes(&self, vote: VoteKind) -> usize {
+        self.voters(vote).count()
+    }
+
+    /// Who they are from.
+    pub fn voters(&self, vote: VoteKind) -> impl Iterator<Item = ActorId> + '_ {
         let book = if vote == VoteKind::Prepare { &self.prepares } else { &self.commits };
-        book.values().map(BTreeSet::len).max().unwrap_or(0)
+        book.values().max_by_key(|voters| voters.len()).into_iter().flatten().copied()
     }
 
     /// Votes are shown for the newest slot of the newest view only.
@@ -176,7 +284,7 @@ impl NodeState {
             self.slot = (view, seq);
             self.prepares.clear();
             self.commits.clear();
-            (self.prepared, self.committed) = (false, false);
+            (self.prepared, self.committed, self.votes_refused) = (false, false, 0);
         }
     }
 }
@@ -210,5 +318,69 @@ mod tests {
             }
             assert!(counted > 10, "{preset}: only {counted} votes seen");
         }
+    }
+
+    fn day4() -> Timelines {
+        let mut run = Timelines::open_headless(Scenario::preset("day4").expect("a preset"), vec![]).expect("opens");
+        run.run(BranchId(0), Until::End, u32::MAX);
+        run
+    }
+
+    /// S3: a seal is lit if and only if a pile opened that entry, and the open ones are those that were located.
+    #[test]
+    fn every_lit_seal_has_its_opening() {
+        let run = day4();
+        let effects = run.trace(BranchId(0)).effects();
+        let (mut state, mut opened) = (StageState::default(), 0);
+        for effect in effects {
+            state.apply(effect);
+            opened += usize::from(matches!(effect.kind, Kind::Fact(FactKind::Opened { flow: 1, error: None, .. })));
+            let lit = state.envelope.as_ref().map_or(0, |e| e.opened.len());
+            assert_eq!(lit, opened, "e{}", effect.id.0);
+        }
+        let envelope = state.envelope.expect("a ciphertext was sent");
+        assert_eq!((envelope.entries, envelope.opened.len(), envelope.strangers), (3, 3, 1));
+        assert!(envelope.opened.keys().all(|index| *index < envelope.entries));
+    }
+
+    /// S1: a moment looks the same whichever way it is reached.
+    #[test]
+    fn a_moment_does_not_depend_on_the_way_to_it() {
+        let run = day4();
+        let effects = run.trace(BranchId(0)).effects();
+        let mut played = StageState::default();
+        let mut kept: Vec<StageState> = Vec::new();
+        for (i, effect) in effects.iter().enumerate() {
+            if i % 97 == 0 {
+                kept.push(played.clone());
+            }
+            played.apply(effect);
+            if i % 31 == 0 {
+                assert_eq!(played, StageState::fold(&effects[..=i]), "e{i}");
+            }
+        }
+        for (k, state) in kept.into_iter().enumerate() {
+            let mut from = state;
+            effects[k * 97..].iter().for_each(|e| from.apply(e));
+            assert_eq!(from, played, "from e{}", k * 97);
+        }
+    }
+
+    /// A computation is shown while its own step lasts, and its parts are those of the trace.
+    #[test]
+    fn work_is_what_the_actor_computed_in_this_step() {
+        let run = day4();
+        let mut state = StageState::default();
+        let mut seen = 0;
+        for effect in run.trace(BranchId(0)).effects() {
+            state.apply(effect);
+            let Some(work) = &state.work else { continue };
+            assert_eq!(work.step, effect.step);
+            if let Kind::Fact(FactKind::Step { op, count, .. }) = &effect.kind {
+                assert_eq!((Some(work.actor), work.parts.last()), (effect.actor, Some(&Part::Op(*op, *count))));
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "only {seen} steps");
     }
 }

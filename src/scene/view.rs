@@ -19,6 +19,19 @@ pub struct Flight {
     pub lost: bool,
 }
 
+/// A message in the picture of a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub flight: &'a Flight,
+    /// Part of its path behind it (0..1).
+    pub part: f32,
+    /// Too quick to be seen moving: an arrow is shown for a moment instead.
+    pub still: bool,
+}
+
+/// A flight shorter than this in presentation µs is an arrow for this long.
+const STILL: u64 = 120_000;
+
 /// All messages of a trace, found by the time they are on their way.
 #[derive(Clone, Debug, Default)]
 pub struct Flights {
@@ -52,15 +65,29 @@ impl Flights {
         self.all.get(*self.by_id.get(&id)?)?.end_us
     }
 
-    /// Messages on their way at presentation time `p`, each with the part of its path behind it (0..1).
-    pub fn at<'a>(&'a self, warp: &'a Warp, p: u64) -> impl Iterator<Item = (&'a Flight, f32)> {
-        let t = warp.virtual_at(p);
+    /// Messages on their way at presentation time `p`.
+    pub fn at<'a>(&'a self, warp: &'a Warp, p: u64) -> impl Iterator<Item = Seen<'a>> {
+        let (now, before) = (warp.virtual_at(p), warp.virtual_at(p.saturating_sub(STILL)));
+        let end = self.all.partition_point(|f| f.sent_us <= now);
+        self.all[..end].iter().filter_map(move |flight| {
+            let arrival = flight.end_us.filter(|end| *end >= before)?;
+            let (a, b) = (warp.presented_at(flight.sent_us), warp.begins_at(arrival));
+            let still = b.saturating_sub(a) < STILL;
+            if p < a || p > if still { a + STILL } else { b } {
+                return None;
+            }
+            let part = if still { 1.0 } else { (p - a) as f32 / (b - a) as f32 };
+            Some(Seen { flight, part, still })
+        })
+    }
+
+    /// Messages on their way at virtual time `t`, drawn linearly in virtual time: another future at the same moment.
+    pub fn at_virtual(&self, t: u64) -> impl Iterator<Item = Seen<'_>> {
         let end = self.all.partition_point(|f| f.sent_us <= t);
-        self.all[..end].iter().filter_map(move |f| {
-            let until = f.end_us.filter(|end| *end >= t)?;
-            let (a, b) = (warp.presented_at(f.sent_us), warp.presented_at(until));
-            let part = if b > a { (p.clamp(a, b) - a) as f32 / (b - a) as f32 } else { 1.0 };
-            Some((f, part))
+        self.all[..end].iter().filter_map(move |flight| {
+            let end = flight.end_us.filter(|end| *end >= t && *end > flight.sent_us)?;
+            let part = (t - flight.sent_us) as f32 / (end - flight.sent_us) as f32;
+            Some(Seen { flight, part, still: false })
         })
     }
 }
@@ -88,7 +115,8 @@ mod tests {
     use crate::sim::scenario::Scenario;
     use crate::sim::timelines::{BranchId, Timelines, Until};
 
-    /// S3: at every moment a message is drawn exactly if it was sent and has not arrived.
+    /// S3: what is drawn was sent and has not arrived at that moment, arrows for their short while; and the other way
+    /// round, what is under way for long enough is drawn.
     #[test]
     fn what_flies_was_sent_and_has_not_arrived() {
         let mut run = Timelines::open_headless(Scenario::preset("one-liar").expect("a preset"), vec![]).expect("opens");
@@ -97,26 +125,34 @@ mod tests {
         let (mut warp, mut flights) = (Warp::default(), Flights::default());
         warp.extend(effects);
         flights.extend(effects);
-        let mut seen = 0;
-        for p in (0..warp.length()).step_by(250_000) {
+        let ended = |id: u32| {
+            effects.iter().find(|e| {
+                e.cause.is_some_and(|c| c.0 == id) && matches!(e.kind, Kind::Delivered { .. } | Kind::Dropped { .. })
+            })
+        };
+        let (mut moving, mut still) = (0, 0);
+        for p in (0..warp.length()).step_by(50_000) {
             let t = warp.virtual_at(p);
-            let mut shown: Vec<u32> = flights.at(&warp, p).map(|(f, _)| f.id).collect();
-            let ended = |id: u32| {
-                effects.iter().find(|e| {
-                    e.cause.is_some_and(|c| c.0 == id)
-                        && matches!(e.kind, Kind::Delivered { .. } | Kind::Dropped { .. })
-                })
-            };
-            let sent =
-                effects.iter().filter(|e| e.t.0 <= t && matches!(e.kind, Kind::Sent { .. } | Kind::Duplicated { .. }));
-            let mut expected: Vec<u32> =
-                sent.filter(|e| ended(e.id.0).is_some_and(|end| end.t.0 >= t)).map(|e| e.id.0).collect();
-            shown.sort_unstable();
-            expected.sort_unstable();
-            assert_eq!(shown, expected, "at {p}");
-            assert!(flights.at(&warp, p).all(|(_, part)| (0.0..=1.0).contains(&part)));
-            seen += shown.len();
+            let shown: Vec<Seen<'_>> = flights.at(&warp, p).collect();
+            for seen in &shown {
+                let sent = &effects[seen.flight.id as usize];
+                let end = ended(seen.flight.id).expect("it ends").t.0;
+                assert!(matches!(sent.kind, Kind::Sent { .. } | Kind::Duplicated { .. }) && sent.t.0 <= t);
+                assert!((0.0..=1.0).contains(&seen.part));
+                assert!(t <= end || (seen.still && p <= warp.presented_at(sent.t.0) + STILL), "at {p}");
+                if seen.still { still += 1 } else { moving += 1 }
+            }
+            let under_way = effects.iter().filter(|e| matches!(e.kind, Kind::Sent { .. }) && e.t.0 < t);
+            for e in under_way.filter(|e| ended(e.id.0).is_some_and(|end| end.t.0 > t)) {
+                assert!(
+                    shown.iter().any(|s| s.flight.id == e.id.0) || {
+                        // Only what is an arrow may be over before it arrives.
+                        let end = ended(e.id.0).map_or(0, |end| end.t.0);
+                        warp.begins_at(end) - warp.presented_at(e.t.0) < STILL
+                    }
+                );
+            }
         }
-        assert!(seen > 20, "only {seen} messages seen");
+        assert!(moving > 100 && still > 5, "{moving} moving, {still} still");
     }
 }

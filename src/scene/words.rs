@@ -1,8 +1,9 @@
 //! What happened, in words a student understands: one sentence per effect (PAGE.md §4.6).
 
+use super::stage::{Part, Work};
 use super::warp::round;
-use crate::entities::actor::ActorId;
-use crate::entities::fact::FactKind;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::{FactKind, Op};
 use crate::sim::trace::{Effect, Kind, PacketTag};
 
 /// The sentence under the stage for each phase.
@@ -102,7 +103,7 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
             format!("{who} learns that a car has {} % and wants {} %.", soc_ppm / 10_000, target_ppm / 10_000)
         }
         F::Planned { lines } => format!("{who} plans the charging of {} cars within the caps.", lines.len()),
-        F::Step { op, count, .. } => format!("{who} computes: {op:?}, {count} times."),
+        F::Step { op, count, .. } => format!("{who} {}.", operation(*op, *count)),
         F::Signcrypted { flow: 1, n, .. } => format!("{who} seals {n} different commands into one ciphertext σ."),
         F::Signcrypted { .. } => format!("{who} signcrypts a message."),
         F::Routed { gateways, .. } => {
@@ -158,6 +159,87 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         }
         F::Refused { what, reason, .. } => format!("{who} refuses {what}: {reason}.{rule}"),
     }
+}
+
+/// What an actor does by itself, as the end of a sentence.
+fn operation(op: Op, count: u32) -> String {
+    match op {
+        Op::OneTimeKey => "draws a one-time secret t and puts T = t·P on the envelope".into(),
+        Op::SharedSecrets => format!("computes one shared secret Z_i = t·PK_i for each receiver, {count} in all"),
+        Op::SealEntries => format!("seals {count} messages, each under its own key"),
+        Op::SortByTag => "sorts the entries by tag, so that their order says nothing".into(),
+        Op::MerkleRoot => format!("folds {count} entries into one Merkle root"),
+        Op::InnerSignature => "signs inside, where only receivers see who sent it".into(),
+        Op::OuterSignature => "signs outside under a one-time ticket: everyone can check, nobody learns who".into(),
+        Op::AcceptKey => "puts d·P and R + h·Ppub on the scales".into(),
+        Op::Decapsulate => "computes Z = sk·T inside the car".into(),
+        Op::OpenEntry => "opens the entry with the key from its car".into(),
+        Op::CheckSender => "checks the signature of the sender inside".into(),
+    }
+}
+
+/// A part of a computation in words; `None`: not done yet, else whether it went well.
+pub type Row = (String, Option<bool>);
+
+/// Title and parts of a computation; `None` if it is not worth a panel.
+pub fn work(work: &Work) -> Option<(&'static str, Vec<Row>)> {
+    let done = |op: Op| work.parts.iter().find_map(|p| matches!(p, Part::Op(o, _) if *o == op).then_some(true));
+    let count = |op: Op| {
+        let found = work.parts.iter().find_map(|p| match p {
+            Part::Op(o, n) if *o == op => Some(*n),
+            _ => None,
+        });
+        found.map(|n| format!(" × {n}")).unwrap_or_default()
+    };
+    let has = |op: Op| done(op).is_some();
+    if has(Op::OneTimeKey) {
+        let list = [
+            (Op::OneTimeKey, "T = t·P, once"),
+            (Op::SharedSecrets, "Z_i = t·PK_i"),
+            (Op::SealEntries, "seal f_i ‖ m_i"),
+            (Op::SortByTag, "sort by tag"),
+            (Op::MerkleRoot, "Merkle root"),
+            (Op::OuterSignature, "sign inside and outside"),
+        ];
+        let counted = [Op::SharedSecrets, Op::SealEntries];
+        let row = |(op, text): (Op, &str)| {
+            (text.to_string() + &if counted.contains(&op) { count(op) } else { String::new() }, done(op))
+        };
+        return Some(("Signcrypt", list.into_iter().map(row).collect()));
+    }
+    if has(Op::AcceptKey) {
+        let fits = work.parts.iter().find_map(|p| match p {
+            Part::KeyFits(ok) => Some(*ok),
+            _ => None,
+        });
+        let sign = match fits {
+            None => "d·P  ?  R + h·Ppub",
+            Some(true) => "d·P  =  R + h·Ppub",
+            Some(false) => "d·P  ≠  R + h·Ppub",
+        };
+        return Some(("Do both halves fit?", vec![(sign.into(), fits)]));
+    }
+    let located = work.parts.iter().find_map(|p| match p {
+        Part::Located(index, comparisons) => Some((*index, *comparisons)),
+        _ => None,
+    });
+    if let Some((index, comparisons)) = located {
+        let opened = work.parts.iter().find_map(|p| match p {
+            Part::Opened(ok) => Some(*ok),
+            _ => None,
+        });
+        let list = vec![
+            (format!("find my tag: entry {}, {comparisons} looks", index + 1), Some(true)),
+            ("open with k_i of my car".into(), done(Op::OpenEntry)),
+            ("sender's signature inside".into(), done(Op::CheckSender)),
+            ("f_i' = f_i: for my car".into(), opened),
+        ];
+        return Some(("Unsigncrypt", list));
+    }
+    if has(Op::MerkleRoot) && work.actor.role == Role::Css {
+        return Some(("Build the block", vec![(format!("Merkle root{}", count(Op::MerkleRoot)), Some(true))]));
+    }
+    has(Op::Decapsulate).then(|| ("In the car", vec![("Z = sk·T, then k_i".to_string(), Some(true))]))
 }
 
 /// An amount of money for the stage.

@@ -1,0 +1,83 @@
+//! Pictures that come and go on the stage: the envelope with its seals, and a computation part by part (PAGE.md §3.3, §6).
+
+use crate::scene::layout::{self, Counts, Size};
+use crate::scene::stage::{Envelope, StageState};
+use crate::scene::words;
+use yew::prelude::*;
+
+/// Seals drawn one by one; more are told as a number.
+const SEALS: u32 = 12;
+
+/// The newest ciphertext for cars in the middle of the gateways: one seal per entry, in the order of the tags.
+pub fn envelope(stage: &StageState, size: Size, counts: Counts) -> Html {
+    let Some(envelope) = stage.envelope.as_ref().filter(|_| stage.work.as_ref().and_then(words::work).is_none()) else {
+        return Html::default();
+    };
+    let (cx, cy, r) = layout::ring(size);
+    // Between the names of the gateways there must be room for it.
+    if r - layout::gateway_half(size, counts) < 80.0 {
+        return Html::default();
+    }
+    let (w, h) = (120.0, 60.0);
+    let (x, y) = (cx - w / 2.0, cy - h / 2.0);
+    let shown = envelope.entries.min(SEALS);
+    let pitch = (w - 16.0) / shown.max(1) as f32;
+    let seal = |i: u32| {
+        let sx = x + 8.0 + pitch * (i as f32 + 0.5);
+        let class = if envelope.opened.contains_key(&i) { "seal open" } else { "seal" };
+        html! { <circle key={i} {class} cx={format!("{sx:.1}")} cy={format!("{:.1}", y + h - 14.0)} r={format!("{:.1}", (pitch / 2.0 - 2.0).clamp(2.0, 8.0))} /> }
+    };
+    html! {
+        <g class="envelope" role="img" aria-label={told(envelope)}>
+            <rect x={format!("{x:.1}")} y={format!("{y:.1}")} width={w.to_string()} height={h.to_string()} rx="4" />
+            <path d={format!("M{x:.1} {y:.1} l{:.1} {:.1} l{:.1} {:.1}", w / 2.0, h * 0.42, w / 2.0, -h * 0.42)} />
+            { for (0..shown).map(seal) }
+            <text x={format!("{cx:.1}")} y={format!("{:.1}", y - 8.0)} text-anchor="middle">{ format!("σ, {} locks", envelope.entries) }</text>
+            <text class="muted small" x={format!("{cx:.1}")} y={format!("{:.1}", y + h + 18.0)} text-anchor="middle">{ outcome(envelope) }</text>
+        </g>
+    }
+}
+
+fn outcome(envelope: &Envelope) -> String {
+    let none = if envelope.strangers > 0 { format!(", {} fits none", envelope.strangers) } else { String::new() };
+    format!("{} opened{none}", envelope.opened.len())
+}
+
+fn told(envelope: &Envelope) -> String {
+    format!("Ciphertext with {} locked entries: {}", envelope.entries, outcome(envelope))
+}
+
+const ROW: f32 = 22.0;
+
+/// The computation that is being shown, in the middle of the gateways, with a line to its actor.
+pub fn work(stage: &StageState, size: Size, counts: Counts) -> Html {
+    let Some(work) = &stage.work else { return Html::default() };
+    let Some((title, rows)) = words::work(work) else { return Html::default() };
+    let (w, h) = (216.0, 40.0 + ROW * rows.len() as f32);
+    let (cx, cy, _) = layout::ring(size);
+    let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).max(32.0));
+    let (ax, ay) = layout::place(size, counts, work.actor);
+    let row = |(i, (text, done)): (usize, &(String, Option<bool>))| {
+        let (class, sign) = match done {
+            None => ("todo", "○"),
+            Some(true) => ("done", "✓"),
+            Some(false) => ("done bad", "✕"),
+        };
+        let ty = format!("{:.1}", y + 46.0 + ROW * i as f32);
+        html! {
+            <g key={i} {class}>
+                <text x={format!("{:.1}", x + 14.0)} y={ty.clone()}>{ sign }</text>
+                <text x={format!("{:.1}", x + 34.0)} y={ty}>{ text }</text>
+            </g>
+        }
+    };
+    html! {
+        <g class="work">
+            <path class="leader" d={format!("M{cx:.1} {cy:.1} L{ax:.1} {ay:.1}")} />
+            <circle class="halo" cx={format!("{ax:.1}")} cy={format!("{ay:.1}")} r="34" />
+            <rect x={format!("{x:.1}")} y={format!("{y:.1}")} width={w.to_string()} height={h.to_string()} rx="6" />
+            <text class="title" x={format!("{:.1}", x + 14.0)} y={format!("{:.1}", y + 22.0)}>{ format!("{}: {title}", work.actor.label()) }</text>
+            { for rows.iter().enumerate().map(row) }
+        </g>
+    }
+}
