@@ -7,10 +7,11 @@ use voltcast::entities::actor::{ActorId, Role};
 use voltcast::entities::fact::FactKind;
 use voltcast::ledger::Digest;
 use voltcast::sim::export;
-use voltcast::sim::scenario::Scenario;
+use voltcast::sim::scenario::{Scenario, TariffPeriod};
 use voltcast::sim::state::{self, State};
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Kind, PacketTag, Trace};
+use voltcast::sim::units::Dur;
 
 fn play(scenario: Scenario) -> (Timelines, State) {
     let info = export::info(&scenario, "test");
@@ -209,4 +210,23 @@ fn each_behaviour_is_noticed_by_its_rule() {
         let view = state.views["css3"];
         assert_eq!(view, u64::from(node == "css1"), "{kind}: only a bad primary is replaced");
     }
+}
+
+#[test]
+fn a_price_that_changes_while_power_flows_is_billed_to_the_microjoule() {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    let of = |start, price| TariffPeriod { start, price, feed_in: 8_000 };
+    scenario.station.tariff.periods = vec![of(0, 31_500), of(400, 52_300), of(900, 17_900)];
+    let (_, state) = play(scenario);
+    assert_eq!(state.bills.iter().filter(|bill| bill.last && bill.total > 0).count(), 3);
+}
+
+#[test]
+fn cars_that_come_later_are_planned_within_what_is_left() {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    for (at, car) in (0..).zip(&mut scenario.fleet.ev) {
+        car.arrive = Dur::secs(2 + 60 * at);
+    }
+    let (_, state) = play(scenario);
+    assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
 }

@@ -109,6 +109,12 @@ impl Profile {
         self.periods.iter().rev().find(|p| u64::from(p.start) <= since).map_or(0, |p| p.limit_w)
     }
 
+    /// The highest limit in force in the unix seconds from `from` to before `to`.
+    pub fn most_between(&self, from: u64, to: u64) -> i32 {
+        let starts = self.periods.iter().map(|p| self.start + u64::from(p.start)).chain([from]);
+        starts.filter(|at| (from..to).contains(at)).map(|at| self.limit_at(at)).max().unwrap_or(0)
+    }
+
     /// The next unix second after this one at which limit or price changes.
     pub fn next_change(&self, unix: u64) -> Option<u64> {
         let starts = self.periods.iter().map(|p| p.start).chain(self.tariff.periods.iter().map(|p| p.start));

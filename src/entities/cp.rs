@@ -8,7 +8,7 @@ use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::{Share, total};
-use super::setup::Genesis;
+use super::setup::{Genesis, Price, Setup};
 use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
 use crate::clmmsc::payload::PlugIn;
 use crate::clmmsc::session::{Body, Session, Side};
@@ -19,14 +19,60 @@ use crate::pbft::{self, Follower, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// A command obeyed from a moment on.
+#[derive(Clone, Debug)]
+struct Order {
+    since: Micros,
+    sigma: SigmaId,
+    profile: Profile,
+}
+
 /// A transaction: what was ordered, metered and owed.
 #[derive(Clone, Debug)]
 struct Transaction {
     id: u64,
-    profile: Profile,
-    /// σ obeyed, in order.
-    sigmas: Vec<SigmaId>,
+    /// The first, and those that replaced it, in order.
+    newest: Order,
+    older: Vec<Order>,
     shares: Vec<Share>,
+}
+
+impl Transaction {
+    /// The order in force at a time; the first one before it was obeyed, when nothing flowed.
+    fn order_at(&self, at: Micros) -> &Order {
+        let mut replaced = self.older.iter().rev();
+        if self.newest.since <= at { &self.newest } else { replaced.find(|o| o.since <= at).unwrap_or(&self.newest) }
+    }
+
+    /// Meters a stretch of constant power, split where the price changes; the last part takes what the meter has left.
+    fn meter(&mut self, setup: &Setup, stretch: (Micros, Micros), power_w: i32, metered: (i64, i64)) {
+        let (mut from, to) = stretch;
+        let (mut charged, mut discharged) = metered;
+        loop {
+            let order = self.order_at(from);
+            let unix = setup.unix(from).0;
+            let price = order.profile.price_at(unix);
+            let replaced = self.older.iter().chain([&self.newest]).map(|order| order.since).find(|since| *since > from);
+            let change = order.profile.next_change(unix).map(|second| setup.micros(second));
+            let Some(end) = change.into_iter().chain(replaced).min().filter(|end| *end < to) else {
+                return self.share(price, charged, discharged);
+            };
+            let uj = i64::from(power_w).saturating_mul((end.0 - from.0) as i64);
+            let (more, less) = (uj.max(0).min(charged), (-uj).max(0).min(discharged));
+            self.share(price, more, less);
+            (charged, discharged, from) = (charged - more, discharged - less, end);
+        }
+    }
+
+    fn share(&mut self, price: Price, charged_uj: i64, discharged_uj: i64) {
+        match self.shares.iter_mut().find(|share| share.price == price) {
+            Some(share) => {
+                share.charged_uj += charged_uj;
+                share.discharged_uj += discharged_uj;
+            }
+            None => self.shares.push(Share { price, charged_uj, discharged_uj }),
+        }
+    }
 }
 
 /// The car in the bay.
@@ -40,7 +86,8 @@ struct Bay {
     plug: Option<PlugId>,
     session: Option<(Session, Record)>,
     transaction: Option<Transaction>,
-    /// Last reading: charged and discharged µJ, power W.
+    /// Last reading: when, charged and discharged µJ, power W.
+    read: Micros,
     charged_uj: i64,
     discharged_uj: i64,
     power_w: i32,
@@ -109,8 +156,8 @@ impl Cp {
     fn on_plant(&mut self, now: Micros, event: PlantEvent, io: &mut Io<'_, '_>) {
         match event {
             PlantEvent::PluggedIn { peer } => self.offer(now, peer, io),
-            PlantEvent::Meter { charged_uj, discharged_uj, power_w } => {
-                self.on_meter(now, charged_uj, discharged_uj, power_w, io);
+            PlantEvent::Meter { at, charged_uj, discharged_uj, power_w } => {
+                self.on_meter(at, charged_uj, discharged_uj, power_w, io);
             }
             PlantEvent::Unplugged => self.settle(io),
         }
@@ -129,6 +176,7 @@ impl Cp {
             plug: Some(plug),
             session: None,
             transaction: None,
+            read: now,
             charged_uj: 0,
             discharged_uj: 0,
             power_w: 0,
@@ -280,21 +328,19 @@ impl Cp {
     fn obey(&mut self, now: Micros, id: SigmaId, message: &[u8], io: &mut Io<'_, '_>) {
         let Some(bay) = self.bay.as_mut() else { return };
         let running = bay.transaction.as_ref();
-        let newer = |p: &Profile| running.is_none_or(|t| t.id == p.transaction && t.profile.profile < p.profile);
+        let newer = |p: &Profile| running.is_none_or(|t| t.id == p.transaction && t.newest.profile.profile < p.profile);
         let Some(profile) = Profile::decode(message).filter(newer) else {
             let (what, reason) = ("command".to_owned(), "Command".to_owned());
             let sigma = Some(Digest(id.0));
             return io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En5);
         };
         io.ruled(FactKind::Commanded { flow: 1, kind: 1 }, ActorRule::En5);
+        let number = profile.transaction;
+        let order = Order { since: now, sigma: id, profile };
         match bay.transaction.as_mut() {
-            Some(transaction) => {
-                transaction.profile = profile;
-                transaction.sigmas.push(id);
-            }
+            Some(transaction) => transaction.older.push(core::mem::replace(&mut transaction.newest, order)),
             None => {
-                let id_ = profile.transaction;
-                bay.transaction = Some(Transaction { id: id_, profile, sigmas: vec![id], shares: vec![] });
+                bay.transaction = Some(Transaction { id: number, newest: order, older: vec![], shares: vec![] });
             }
         }
         self.dispatch(now, io);
@@ -309,34 +355,26 @@ impl Cp {
         let Some(transaction) = &bay.transaction else { return };
         let unix = setup.unix(now).0;
         let rating = setup.rating_w.min(i32::MAX as u32) as i32;
-        let wanted = transaction.profile.limit_at(unix);
+        let wanted = transaction.newest.profile.limit_at(unix);
         if wanted > rating {
             let (what, reason) = ("limit".to_owned(), format!("{wanted} W is above the rating of {rating} W"));
             io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En7);
         }
         bay.limit_w = wanted.clamp(-rating, rating);
-        if let Some(next) = transaction.profile.next_change(unix) {
-            let at = next.saturating_sub(setup.genesis_time).saturating_mul(1_000_000);
-            io.timer(TimerId::Dispatch, Micros(at.saturating_sub(now.0)));
+        if let Some(next) = transaction.newest.profile.next_change(unix) {
+            io.timer(TimerId::Dispatch, Micros(setup.micros(next).0.saturating_sub(now.0)));
         }
         io.out.push(Output::Power { limit_w: bay.limit_w });
     }
 
-    fn on_meter(&mut self, now: Micros, charged: i64, discharged: i64, power_w: i32, io: &mut Io<'_, '_>) {
+    fn on_meter(&mut self, at: Micros, charged: i64, discharged: i64, power_w: i32, io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
         let Some(bay) = self.bay.as_mut() else { return };
-        let (more, less) = (charged - bay.charged_uj, discharged - bay.discharged_uj);
-        (bay.charged_uj, bay.discharged_uj, bay.power_w) = (charged, discharged, power_w);
+        let (stretch, power) = ((bay.read, at), bay.power_w);
+        let metered = (charged - bay.charged_uj, discharged - bay.discharged_uj);
+        (bay.read, bay.charged_uj, bay.discharged_uj, bay.power_w) = (at, charged, discharged, power_w);
         let Some(transaction) = bay.transaction.as_mut() else { return };
-        // The reading ends a stretch of time; a price that begins this very second is not yet its price.
-        let price = transaction.profile.price_at(setup.unix(Micros(now.0.saturating_sub(1))).0);
-        match transaction.shares.iter_mut().find(|share| share.price == price) {
-            Some(share) => {
-                share.charged_uj += more;
-                share.discharged_uj += less;
-            }
-            None => transaction.shares.push(Share { price, charged_uj: more, discharged_uj: less }),
-        }
+        transaction.meter(&setup, stretch, power, metered);
         let (id, energy_uj) = (transaction.id, charged - discharged);
         if bay.shown != (bay.limit_w, power_w) {
             bay.shown = (bay.limit_w, power_w);
@@ -356,7 +394,7 @@ impl Cp {
         let Some(bay) = self.bay.as_mut() else { return };
         let Some(transaction) = &bay.transaction else { return };
         let (energy_uj, total) = (bay.charged_uj - bay.discharged_uj, total(&transaction.shares));
-        let tariff = &transaction.profile.tariff;
+        let tariff = &transaction.newest.profile.tariff;
         let currency = String::from_utf8_lossy(&tariff.currency).into_owned();
         let (id, table) = (transaction.id, tariff.id);
         let fact = FactKind::Billed { transaction: id, energy_uj, total, currency, tariff: table, heights, last };
@@ -371,9 +409,10 @@ impl Cp {
 
     /// Block of each σ obeyed, once the chain's copy here knows it.
     fn heights(&self) -> Vec<Option<u64>> {
-        let sigmas = self.bay.as_ref().and_then(|bay| bay.transaction.as_ref()).map(|t| t.sigmas.as_slice());
-        let find = |id: &SigmaId| Some(self.follower.as_ref()?.chain().find(&Digest(id.0))?.height.0);
-        sigmas.unwrap_or_default().iter().map(find).collect()
+        let transaction = self.bay.as_ref().and_then(|bay| bay.transaction.as_ref());
+        let orders = transaction.iter().flat_map(|t| t.older.iter().chain([&t.newest]));
+        let find = |order: &Order| Some(self.follower.as_ref()?.chain().find(&Digest(order.sigma.0))?.height.0);
+        orders.map(find).collect()
     }
 
     fn settle(&mut self, io: &mut Io<'_, '_>) {

@@ -8,7 +8,7 @@ use super::fact::{ActorRule, FactKind, Op, PlanLine};
 use super::io::{Input, Io, TimerId, cost};
 use super::packet::Packet;
 use super::plant::{Share, total};
-use super::schedule::{self, Wish};
+use super::schedule::{self, Standing, Wish};
 use super::setup::Genesis;
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::open::{self, Pinned, Receiver};
@@ -35,6 +35,8 @@ pub struct Csc {
     uploads: BTreeMap<RecordId, Upload>,
     fresh: BTreeSet<RecordId>,
     transactions: BTreeMap<RecordId, u64>,
+    /// Newest order of each car, and its area.
+    orders: BTreeMap<RecordId, (u16, Profile)>,
     profiles: u32,
     opened: BTreeSet<SigmaId>,
 }
@@ -48,6 +50,7 @@ impl Csc {
             uploads: BTreeMap::new(),
             fresh: BTreeSet::new(),
             transactions: BTreeMap::new(),
+            orders: BTreeMap::new(),
             profiles: 0,
             opened: BTreeSet::new(),
         }
@@ -155,15 +158,20 @@ impl Csc {
         let only: Vec<Wish> = wishes.iter().map(|(_, wish)| *wish).collect();
         let share = u64::from(setup.csc.max(1));
         let areas: Vec<u64> = setup.area_cap_w.iter().map(|cap| u64::from(*cap) / share).collect();
-        let plans = schedule::plan(&only, &areas, u64::from(setup.feeder_cap_w) / share);
+        let replanned = |rid: &RecordId| wishes.iter().any(|(of, wish)| of == rid && wish.need_uj > 0);
+        let others = self.orders.iter().filter(|(rid, _)| !replanned(rid));
+        let standing: Vec<Standing<'_>> = others.map(|(_, (area, profile))| (*area, profile)).collect();
+        let plans = schedule::plan(created, &only, &areas, u64::from(setup.feeder_cap_w) / share, &standing);
         io.bench.charge(plans.iter().map(|p| p.len() as u64).sum());
         let mut orders: Vec<(PublicRecord, Profile)> = Vec::new();
         for ((rid, wish), periods) in wishes.iter().zip(plans) {
             let (Some(record), Some(end)) = (self.cars.get(rid), periods.last()) else { continue };
-            if periods.iter().any(|p| p.limit_w > 0) {
+            if self.orders.contains_key(rid) || periods.iter().any(|p| p.limit_w > 0) {
                 let record = record.clone();
                 let duration = end.start.max(1) + schedule::SLOT;
-                orders.push((record, self.profile(rid, wish, created, duration, periods)));
+                let profile = self.profile(rid, wish, created, duration, periods);
+                self.orders.insert(*rid, (wish.area, profile.clone()));
+                orders.push((record, profile));
             }
         }
         let lines = orders.iter().map(|(record, profile)| PlanLine {

@@ -67,7 +67,7 @@ impl Ev {
                 self.plugged = Some(AtPile { pile: peer, since, session: None });
                 io.fact(FactKind::PluggedIn { cp: peer });
             }
-            Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w }) => {
+            Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w, .. }) => {
                 (self.battery.charged_uj, self.battery.discharged_uj) = (charged_uj, discharged_uj);
                 self.power_w = power_w;
             }

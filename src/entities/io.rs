@@ -63,8 +63,9 @@ pub enum PlantEvent {
     PluggedIn {
         peer: ActorId,
     },
-    /// Meters since plug-in in µJ, and the power that flows now in W (negative: feeding back).
+    /// Meters since plug-in in µJ at a time, and the power that flows from then on in W (negative: feeding back).
     Meter {
+        at: Micros,
         charged_uj: i64,
         discharged_uj: i64,
         power_w: i32,

@@ -1,6 +1,6 @@
 //! Who charges when: least laxity first under the caps of area and feeder (WORLD.md §7.3, rule EN-4). Pure integers.
 
-use super::command::{MAX_PERIODS, Period};
+use super::command::{MAX_PERIODS, Period, Profile};
 use super::plant::{ETA_PPM, UJ_PER_WH};
 
 /// Length of a slot in seconds.
@@ -29,8 +29,12 @@ pub fn need_uj(soc_ppm: u32, target_ppm: u32, capacity_wh: u32) -> i64 {
     ((stored * 1_000_000 + i128::from(ETA_PPM) - 1) / i128::from(ETA_PPM)) as i64
 }
 
-/// Periods per wish, in the order of the wishes; those without need get none.
-pub fn plan(wishes: &[Wish], areas: &[u64], feeder_w: u64) -> Vec<Vec<Period>> {
+/// An order that other cars have, and the area it draws from.
+pub type Standing<'a> = (u16, &'a Profile);
+
+/// Periods per wish from unix second `start` on, in the order of the wishes; those without need get none. What `standing`
+/// orders may draw is left to them.
+pub fn plan(start: u64, wishes: &[Wish], areas: &[u64], feeder_w: u64, standing: &[Standing<'_>]) -> Vec<Vec<Period>> {
     let mut need: Vec<i128> = wishes.iter().map(|w| i128::from(w.need_uj)).collect();
     let mut slots: Vec<Vec<u64>> = vec![Vec::new(); wishes.len()];
     let slot_us = i128::from(SLOT) * 1_000_000;
@@ -50,6 +54,14 @@ pub fn plan(wishes: &[Wish], areas: &[u64], feeder_w: u64) -> Vec<Vec<Period>> {
         }
         order.sort_unstable();
         let (mut area_left, mut feeder_left) = (areas.to_vec(), feeder_w);
+        for (area, profile) in standing {
+            let w =
+                u64::from(profile.most_between(start + begin, start + begin + u64::from(SLOT)).max(0).unsigned_abs());
+            feeder_left = feeder_left.saturating_sub(w);
+            if let Some(left) = area_left.get_mut(usize::from(*area)) {
+                *left = left.saturating_sub(w);
+            }
+        }
         let mut given = vec![0; wishes.len()];
         for (_, _, i) in order {
             let wish = &wishes[i];
@@ -98,7 +110,7 @@ mod tests {
     fn caps_hold_in_every_slot_and_all_needs_are_met_when_there_is_time() {
         let wishes =
             [wish(1, 0, 6_500, 11_000, 7_200), wish(2, 0, 4_300, 7_400, 7_200), wish(3, 1, 8_300, 22_000, 7_200)];
-        let plans = plan(&wishes, &[15_000, 20_000], 30_000);
+        let plans = plan(0, &wishes, &[15_000, 20_000], 30_000, &[]);
         let at = |i: usize, t: u32| plans[i].iter().rev().find(|p| p.start <= t).map_or(0, |p| p.limit_w);
         for t in (0..7_200).step_by(SLOT as usize) {
             assert!(at(0, t) + at(1, t) <= 15_000);
@@ -114,8 +126,23 @@ mod tests {
     #[test]
     fn the_car_in_a_hurry_goes_first() {
         let wishes = [wish(1, 0, 1_000, 10_000, 28_800), wish(2, 0, 1_000, 10_000, 600)];
-        let plans = plan(&wishes, &[10_000], 10_000);
+        let plans = plan(0, &wishes, &[10_000], 10_000, &[]);
         assert!(plans[1][0].limit_w > plans[0][0].limit_w);
-        assert!(plan(&[wish(1, 0, 0, 10_000, 600)], &[10_000], 10_000)[0].is_empty());
+        assert!(plan(0, &[wish(1, 0, 0, 10_000, 600)], &[10_000], 10_000, &[])[0].is_empty());
+    }
+
+    #[test]
+    fn what_stands_is_left_to_others_in_every_second() {
+        let tariff = crate::entities::setup::TariffTable { id: 1, currency: *b"EUR", periods: vec![] };
+        let periods = vec![Period { start: 0, limit_w: 4_000 }, Period { start: 350, limit_w: 9_000 }];
+        let (start, duration) = (1_000, 700);
+        let other = Profile { transaction: 1, profile: 1, start, duration, energy_wh: 0, cost: 0, periods, tariff };
+        let wishes = [wish(1, 0, 9_000, 11_000, 28_800)];
+        let plans = plan(1_100, &wishes, &[11_000], 20_000, &[(0, &other)]);
+        let mine = |t: u64| plans[0].iter().rev().find(|p| 1_100 + u64::from(p.start) <= t).map_or(0, |p| p.limit_w);
+        for t in 1_100..3_000 {
+            assert!(mine(t) + other.limit_at(t) <= 11_000, "second {t}");
+        }
+        assert_eq!([1_100, 1_400, 1_700, 2_000].map(mine), [2_000, 2_000, 11_000, 11_000]);
     }
 }

@@ -106,6 +106,11 @@ impl Setup {
         Secs(self.genesis_time.saturating_add(now.0 / 1_000_000))
     }
 
+    /// Begin of a unix second on the virtual clock; 0 for what lies before the run.
+    pub fn micros(&self, unix: u64) -> Micros {
+        Micros(unix.saturating_sub(self.genesis_time).saturating_mul(1_000_000))
+    }
+
     pub fn epoch(&self, now: Micros) -> u32 {
         self.params.epoch(self.unix(now).0)
     }

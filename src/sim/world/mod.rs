@@ -16,7 +16,7 @@ use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, Message, NodeId, Quorum};
 use crate::sim::adversary::Wrapper;
 use crate::sim::intervention::{At, Intervention};
-use crate::sim::invariants::{Agreement, Finding};
+use crate::sim::invariants::{Finding, Invariants, Sight};
 use crate::sim::memo::Memo;
 use crate::sim::network::{Fate, Links, Passage};
 use crate::sim::observer::{Draft, Observer};
@@ -89,7 +89,7 @@ pub struct World {
     items: Vec<Arc<Item>>,
     plugs: BTreeMap<u16, Plug>,
     observer: Observer,
-    invariants: Agreement,
+    invariants: Invariants,
     faulty: BTreeSet<ActorId>,
     interventions: Arc<[Intervention]>,
     applied: usize,
@@ -124,7 +124,7 @@ impl World {
             items: Vec::new(),
             plugs: BTreeMap::new(),
             observer: Observer::new(quorum.strong()),
-            invariants: Agreement::new(quorum.n(), quorum.f()),
+            invariants: Invariants::new(quorum.n(), quorum.f()),
             faulty: BTreeSet::new(),
             interventions: all.into(),
             applied: 0,
@@ -292,16 +292,31 @@ impl World {
     fn emit(&mut self, actor: Option<ActorId>, kind: Kind, cause: Option<EffectId>, rule: Option<Rule>) -> EffectId {
         let effect = self.observer.effect(Draft { actor, kind, cause, rule });
         let id = effect.id;
-        let finding = self.invariants.observe(&effect);
-        self.made.push(effect);
-        let kind = match finding {
-            None => return id,
-            Some(Finding::Broken { id, text }) => Kind::InvariantBroken { id: id.to_owned(), text },
-            Some(Finding::Void { .. }) => Kind::SafetyVoid,
+        let sight = Sight {
+            setup: &self.setup,
+            genesis: self.genesis.as_deref(),
+            gateways: &self.gateways,
+            entity: &|actor| {
+                let node = self.nodes.get(usize::from(self.setup.node(actor).0));
+                node.filter(|node| node.actor == actor).map(|node| &node.entity)
+            },
+            packet: &|item| self.items.get(item.0 as usize)?.packet.as_ref(),
         };
-        let effect = self.observer.effect(Draft { actor: None, kind, cause: Some(id), rule: None });
+        let found = self.invariants.observe(&effect, &sight);
         self.made.push(effect);
+        self.found(found, Some(id));
         id
+    }
+
+    fn found(&mut self, findings: Vec<Finding>, cause: Option<EffectId>) {
+        for finding in findings {
+            let kind = match finding {
+                Finding::Broken { id, text } => Kind::InvariantBroken { id: id.to_owned(), text },
+                Finding::Void { .. } => Kind::SafetyVoid,
+            };
+            let effect = self.observer.effect(Draft { actor: None, kind, cause, rule: None });
+            self.made.push(effect);
+        }
     }
 
     // ---- packets

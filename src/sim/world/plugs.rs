@@ -90,6 +90,7 @@ impl World {
         let stay = u32::from(car) + 1;
         let plug = Plug { car, battery, limit_w: 0, power_w: 0, since: self.now, stay, change: 0 };
         self.plugs.insert(pile, plug);
+        self.invariants.station.arrives(self.now, pile, car, battery);
         let (ev, cp) = (ActorId::new(Role::Ev, car), ActorId::new(Role::Cp, pile));
         // The car first: the pile's offer is the first thing it hears.
         for (actor, peer) in [(ev, cp), (cp, ev)] {
@@ -107,8 +108,10 @@ impl World {
         if let Some(plug) = self.plugs.get_mut(&pile) {
             (plug.limit_w, plug.power_w) = (0, 0);
         }
+        self.flowing(pile, 0);
         self.read(pile, memo);
         self.plugs.remove(&pile);
+        self.invariants.station.leaves(pile);
         self.both(pile, car, PlantEvent::Unplugged, PlantEvent::Unplugged, memo);
     }
 
@@ -127,17 +130,26 @@ impl World {
         let Some(plug) = self.plugs.get_mut(&pile) else { return };
         plug.power_w = plug.battery.power_w(plug.limit_w);
         plug.change += 1;
-        let (generation, next) = (plug.change, plug.battery.next_change_us(plug.power_w));
+        let (generation, power_w, next) = (plug.change, plug.power_w, plug.battery.next_change_us(plug.power_w));
+        self.flowing(pile, power_w);
         if let Some(us) = next {
             self.after(us, Event::Plug(PlugEvent::Threshold { pile, generation }));
         }
     }
 
+    /// The invariants learn of every change of power.
+    fn flowing(&mut self, pile: u16, power_w: i32) {
+        let found = self.invariants.station.flows(self.now, pile, power_w, &self.setup);
+        self.found(found, None);
+    }
+
     /// Both sides read the meter.
     fn read(&mut self, pile: u16, memo: &mut Memo) {
-        let Some(plug) = self.plugs.get(&pile) else { return };
+        let Some(&plug) = self.plugs.get(&pile) else { return };
+        let found = self.invariants.station.reads(self.now, pile, &plug.battery, &self.setup);
+        self.found(found, None);
         let (charged_uj, discharged_uj) = (plug.battery.charged_uj, plug.battery.discharged_uj);
-        let meter = PlantEvent::Meter { charged_uj, discharged_uj, power_w: plug.power_w };
+        let meter = PlantEvent::Meter { at: self.now, charged_uj, discharged_uj, power_w: plug.power_w };
         self.both(pile, plug.car, meter, meter, memo);
     }
 

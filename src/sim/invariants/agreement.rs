@@ -1,23 +1,15 @@
-//! Live invariants of agreement (CONSENSUS.md §6), read from the trace as it grows.
+//! Invariants of agreement (CONSENSUS.md §6), read from the trace as it grows.
 //!
 //! C is the set of gateways that never followed a Byzantine behaviour. Invariants marked G hold only while the number of
 //! faulty gateways is at most f; beyond that a violation is expected and reported once as `SafetyVoid`.
 //! Nothing here influences the run.
 
+use super::Finding;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, VoteKind};
 use crate::ledger::Digest;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What an effect broke.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Finding {
-    /// An invariant that must hold does not.
-    Broken { id: &'static str, text: String },
-    /// A G invariant fell with more than f faulty gateways: outside the theorem.
-    Void { id: &'static str, text: String },
-}
 
 /// Signed kind of a consensus statement, for SI-5.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -108,7 +100,7 @@ impl Agreement {
     }
 
     /// A G invariant fell: a violation within f, beyond it the end of the theorem.
-    fn gated(&self, id: &'static str, text: String) -> Option<Finding> {
+    pub(super) fn gated(&self, id: &'static str, text: String) -> Option<Finding> {
         let within = self.faulty.len() <= usize::from(self.f);
         Some(if within { Finding::Broken { id, text } } else { Finding::Void { id, text } })
     }

@@ -1,0 +1,65 @@
+//! Live invariants (CONSENSUS.md §6, WORLD.md §7.6), looked after at every effect of every run.
+//!
+//! They see the effects and, where these do not carry enough, what the world shows them. They influence nothing: the same
+//! run without them would do the same.
+
+mod agreement;
+mod plant;
+mod stay;
+
+pub use agreement::Agreement;
+pub use plant::Station;
+
+use crate::clmmsc::PublicRecord;
+use crate::entities::actor::ActorId;
+use crate::entities::{Entity, Genesis, Packet, Setup};
+use crate::sim::trace::{Effect, ItemId};
+
+/// What an effect broke.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// An invariant that must hold does not.
+    Broken { id: &'static str, text: String },
+    /// A G invariant fell with more than f faulty gateways: outside the theorem.
+    Void { id: &'static str, text: String },
+}
+
+impl Finding {
+    fn broken(id: &'static str, text: String) -> Self {
+        Finding::Broken { id, text }
+    }
+}
+
+/// What the world shows beside the effects.
+pub struct Sight<'a> {
+    pub setup: &'a Setup,
+    pub genesis: Option<&'a Genesis>,
+    /// Pinned gateways in order, once genesis is made.
+    pub gateways: &'a [PublicRecord],
+    /// An actor as it is after the step that made the effect.
+    pub entity: &'a dyn Fn(ActorId) -> Option<&'a Entity>,
+    /// A packet as it entered a link.
+    pub packet: &'a dyn Fn(ItemId) -> Option<&'a Packet>,
+}
+
+/// All invariants of a run.
+#[derive(Clone, Debug)]
+pub struct Invariants {
+    agreement: Agreement,
+    /// The world also tells it of every change at a plug.
+    pub station: Station,
+}
+
+impl Invariants {
+    /// For `n` gateways of which `f` may be faulty.
+    pub fn new(n: u16, f: u16) -> Self {
+        Invariants { agreement: Agreement::new(n, f), station: Station::default() }
+    }
+
+    /// Looks at the next effect; most break nothing.
+    pub fn observe(&mut self, effect: &Effect, sight: &Sight<'_>) -> Vec<Finding> {
+        let mut found: Vec<Finding> = self.agreement.observe(effect).into_iter().collect();
+        found.extend(self.station.observe(effect, sight));
+        found
+    }
+}
