@@ -286,12 +286,12 @@ pub fn App() -> Html {
                 <label>{ "Scenario " }<select {onchange}>
                     { for player::presets().into_iter().map(|(id, title)| html! { <option key={id} value={id} selected={id == info.scenario}>{ title }</option> }) }
                 </select></label>
-                <span>{ format!("seed {}", info.seed) }</span>
+                <span class="seed">{ format!("seed {}", info.seed) }</span>
                 <span title="Byzantine gateways, and how many the protocol tolerates">{ format!("liars {liars} of at most {f}") }</span>
                 <span class="badge">{ format!("{} real checks so far", stage.checks) }</span>
                 <button type="button" onclick={share}>{ "Share" }</button>
                 <button type="button" onclick={teach.clone()} aria-pressed={teaching.to_string()}>{ "Projector" }</button>
-                <button type="button" onclick={dark}>{ "Light or dark" }</button>
+                <button type="button" onclick={dark} aria-label="Theme: light or dark">{ "Theme" }</button>
             </header>
             if let Some(what) = recovery { <RecoveryBar {what} /> }
             if let Some(text) = notice { <p class="notice" role="alert">{ text }</p> }

@@ -49,14 +49,26 @@ fn told(envelope: &Envelope) -> String {
 
 const ROW: f32 = 22.0;
 
-/// The computation that is being shown, in the middle of the gateways, with a line to its actor.
-pub fn work(stage: &StageState, size: Size, counts: Counts) -> Html {
+/// From the panel to the actor that computes; drawn under the nodes.
+pub fn leader(stage: &StageState, size: Size, counts: Counts) -> Html {
+    let Some(work) = stage.work.as_ref().filter(|w| words::work(w).is_some()) else { return Html::default() };
+    let (cx, cy, _) = layout::ring(size);
+    let (x, y) = layout::place(size, counts, work.actor);
+    html! {
+        <g class="work">
+            <path class="leader" d={format!("M{cx:.1} {cy:.1} L{x:.1} {y:.1}")} />
+            <circle class="halo" cx={format!("{x:.1}")} cy={format!("{y:.1}")} r="27" />
+        </g>
+    }
+}
+
+/// The computation that is being shown, in the middle of the gateways.
+pub fn work(stage: &StageState, size: Size) -> Html {
     let Some(work) = &stage.work else { return Html::default() };
     let Some((title, rows)) = words::work(work) else { return Html::default() };
-    let (w, h) = (216.0, 40.0 + ROW * rows.len() as f32);
+    let (w, h) = (232.0, 40.0 + ROW * rows.len() as f32);
     let (cx, cy, _) = layout::ring(size);
     let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).max(32.0));
-    let (ax, ay) = layout::place(size, counts, work.actor);
     let row = |(i, (text, done)): (usize, &(String, Option<bool>))| {
         let (class, sign) = match done {
             None => ("todo", "○"),
@@ -73,8 +85,6 @@ pub fn work(stage: &StageState, size: Size, counts: Counts) -> Html {
     };
     html! {
         <g class="work">
-            <path class="leader" d={format!("M{cx:.1} {cy:.1} L{ax:.1} {ay:.1}")} />
-            <circle class="halo" cx={format!("{ax:.1}")} cy={format!("{ay:.1}")} r="34" />
             <rect x={format!("{x:.1}")} y={format!("{y:.1}")} width={w.to_string()} height={h.to_string()} rx="6" />
             <text class="title" x={format!("{:.1}", x + 14.0)} y={format!("{:.1}", y + 22.0)}>{ format!("{}: {title}", work.actor.label()) }</text>
             { for rows.iter().enumerate().map(row) }

@@ -229,7 +229,7 @@ fn chain(props: &Props) -> Html {
     html! {
         <g class="chain" aria-hidden="true">
             <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
-            { block(0, "Genesis".into(), "rules, voters".into()) }
+            if props.stage.genesis { { block(0, "Genesis".into(), "rules, voters".into()) } }
             { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} ×{}", b.header.short(6), b.holders))) }
         </g>
     }
@@ -253,11 +253,12 @@ pub fn StageView(props: &Props) -> Html {
                 { zone(0.45, "gateways vote") }
                 { zone(0.82, "piles and cars") }
             }
+            { pictures::leader(&props.stage, size, counts) }
             { for all.map(|id| node(props, counts, id)) }
             { for (0..cp.min(ev)).map(|i| bay(props, counts, i)) }
             { chain(props) }
             { pictures::envelope(&props.stage, size, counts) }
-            { pictures::work(&props.stage, size, counts) }
+            { pictures::work(&props.stage, size) }
         </svg>
     }
 }

@@ -96,6 +96,8 @@ pub struct BlockMark {
 pub struct StageState {
     pub nodes: BTreeMap<ActorId, NodeState>,
     pub bays: BTreeMap<ActorId, Bay>,
+    /// The first page of the chain has been written.
+    pub genesis: bool,
     pub blocks: Vec<BlockMark>,
     pub phase: u8,
     pub violation: Option<String>,
@@ -202,6 +204,7 @@ impl StageState {
         use FactKind as F;
         match fact {
             F::SetUp { .. } => self.node(actor).has_key = true,
+            F::GenesisMade { .. } => self.genesis = true,
             F::Verified { error, .. } => {
                 self.checks += 1;
                 self.node(actor).refused += u32::from(error.is_some());

@@ -111,6 +111,8 @@ fn dwell(effect: &Effect, local: &[(u32, Local)]) -> (u64, Vec<u32>) {
         let at = |w: &Local| local.iter().rev().find(|(_, l)| l == w).map(|(id, _)| id + 1);
         wanted.iter().filter_map(at).collect::<Vec<u32>>()
     };
+    // The outcome is the last part.
+    let then = |parts: Vec<u32>| if parts.is_empty() { parts } else { [parts, vec![effect.id.0 + 1]].concat() };
     let op = Local::Op;
     match &effect.kind {
         Kind::Fact(F::Signcrypted { flow: 1, .. }) => {
@@ -119,10 +121,10 @@ fn dwell(effect: &Effect, local: &[(u32, Local)]) -> (u64, Vec<u32>) {
             let parts = local[own..].iter().filter(|(_, l)| *l != op(Op::InnerSignature));
             (1_500_000, parts.map(|(id, _)| id + 1).collect())
         }
-        Kind::Fact(F::KeyAccepted { .. }) => (600_000, last(&[op(Op::AcceptKey)])),
+        Kind::Fact(F::KeyAccepted { .. }) => (600_000, then(last(&[op(Op::AcceptKey)]))),
         Kind::Fact(F::PrePrepared { .. }) => (600_000, last(&[op(Op::MerkleRoot)])),
         Kind::Fact(F::Opened { flow: 1, .. }) => {
-            (1_200_000, last(&[Local::Located, op(Op::OpenEntry), op(Op::CheckSender)]))
+            (1_200_000, then(last(&[Local::Located, op(Op::OpenEntry), op(Op::CheckSender)])))
         }
         _ => (0, vec![]),
     }
@@ -325,16 +327,21 @@ mod tests {
         let (warp, trace) = film("day4", 100);
         let parts: Vec<(u64, usize)> = warp.dwells.iter().map(|d| (d.part, d.stops.len())).collect();
         assert!(parts.contains(&(250_000, 6)), "signcryption: {parts:?}");
-        assert!(parts.contains(&(400_000, 3)), "unsigncryption: {parts:?}");
-        assert!(parts.iter().filter(|p| **p == (600_000, 1)).count() >= 4, "acceptance, Merkle root: {parts:?}");
+        assert!(parts.contains(&(300_000, 4)), "unsigncryption: {parts:?}");
+        assert!(parts.contains(&(600_000, 1)), "Merkle root: {parts:?}");
+        assert!(parts.iter().filter(|p| **p == (300_000, 2)).count() == 4, "acceptance by each role: {parts:?}");
         for d in &warp.dwells {
             for (i, stop) in d.stops.iter().enumerate() {
                 let p = d.left + d.part * i as u64;
                 assert_eq!((warp.virtual_at(p), warp.count_at(p, &trace)), (d.t, *stop));
                 assert_eq!(warp.shows(*stop, d.t), p);
                 let shown = &trace.effects()[*stop as usize - 1];
-                let local = matches!(shown.kind, Kind::Fact(FactKind::Step { .. } | FactKind::Located { .. }));
-                assert!(local && shown.t.0 == d.t, "e{}", shown.id.0);
+                use FactKind as F;
+                let facts = matches!(
+                    shown.kind,
+                    Kind::Fact(F::Step { .. } | F::Located { .. } | F::KeyAccepted { .. } | F::Opened { .. })
+                );
+                assert!(facts && shown.t.0 == d.t, "e{}", shown.id.0);
             }
         }
     }

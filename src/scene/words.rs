@@ -229,7 +229,7 @@ pub fn work(work: &Work) -> Option<(&'static str, Vec<Row>)> {
             _ => None,
         });
         let list = vec![
-            (format!("find my tag: entry {}, {comparisons} looks", index + 1), Some(true)),
+            (format!("tag found: entry {} ({comparisons} looks)", index + 1), Some(true)),
             ("open with k_i of my car".into(), done(Op::OpenEntry)),
             ("sender's signature inside".into(), done(Op::CheckSender)),
             ("f_i' = f_i: for my car".into(), opened),
