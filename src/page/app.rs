@@ -6,6 +6,7 @@ use super::transport::{self, Transport};
 use super::{pick, player};
 use crate::entities::actor::ActorId;
 use crate::pbft::quorum::Quorum;
+use crate::scene::view::visible;
 use crate::scene::words;
 use gloo_timers::callback::{Interval, Timeout};
 use std::rc::Rc;
@@ -75,10 +76,6 @@ pub fn App() -> Html {
             player::on_change(Rc::new(move || tick.force_update()));
             stage_view::measure();
             let window = web_sys::window();
-            let resize = Closure::<dyn FnMut()>::new(|| {
-                stage_view::measure();
-                player::refresh();
-            });
             let hash = Closure::<dyn FnMut()>::new(|| {
                 let hash = web_sys::window().and_then(|w| w.location().hash().ok()).unwrap_or_default();
                 player::open(&hash);
@@ -86,21 +83,30 @@ pub fn App() -> Html {
             });
             let keys = keys();
             if let Some(w) = &window {
-                let _ = w.add_event_listener_with_callback("resize", resize.as_ref().unchecked_ref());
                 let _ = w.add_event_listener_with_callback("hashchange", hash.as_ref().unchecked_ref());
                 let _ = w.add_event_listener_with_callback("keydown", keys.as_ref().unchecked_ref());
             }
             player::refresh();
+            // Whatever changes the stage's size: the window, a bar above it, lanes below it.
+            let grown = Closure::<dyn FnMut()>::new(|| {
+                stage_view::measure();
+                player::refresh();
+            });
+            let observer = web_sys::ResizeObserver::new(grown.as_ref().unchecked_ref()).ok();
+            let stage = window.as_ref().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("stage"));
+            if let (Some(observer), Some(stage)) = (&observer, &stage) {
+                observer.observe(stage);
+            }
             let keep = Interval::new(1_000, || {
                 player::with(|p| p.keep_last_good());
             });
-            move || drop((resize, hash, keys, keep))
+            move || drop((hash, keys, keep, grown, observer))
         });
     }
     use_effect(super::painter::paint);
     let read = player::with(|p| {
         let stage = p.stage();
-        let shown = p.count.checked_sub(1).and_then(|i| p.trace().effects().get(i as usize));
+        let shown = p.trace().effects()[..p.count as usize].iter().rev().find(|e| visible(e));
         let told = shown.map(words::sentence).unwrap_or_else(|| "Nothing has happened yet.".into());
         let branches: Vec<_> = p.lanes.iter().map(|l| (l.key, l.name.clone(), l.key == p.active)).collect();
         let q = Quorum::new(p.counts.css).map_or(0, |q| q.strong());
@@ -263,11 +269,7 @@ pub fn App() -> Html {
         Callback::from(move |_: MouseEvent| {
             teaching.set(!*teaching);
             player::with(|p| p.first_run = false);
-            Timeout::new(60, || {
-                stage_view::measure();
-                player::refresh();
-            })
-            .forget();
+            player::refresh();
         })
     };
     let oninput = {

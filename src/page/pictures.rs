@@ -39,7 +39,7 @@ pub fn envelope(stage: &StageState, size: Size, counts: Counts) -> Html {
 }
 
 fn outcome(envelope: &Envelope) -> String {
-    let none = if envelope.strangers > 0 { format!(", {} fits none", envelope.strangers) } else { String::new() };
+    let none = if envelope.strangers > 0 { format!(", {} without entry", envelope.strangers) } else { String::new() };
     format!("{} opened{none}", envelope.opened.len())
 }
 
