@@ -154,6 +154,31 @@ fn without_credit_nothing_is_sent() {
     assert_eq!((chunks as u32, host.busy()), (CREDITS, false));
 }
 
+/// Halt ends a run at once: what follows is silence until somebody asks for more.
+#[wasm_bindgen_test]
+fn halt_stops_and_continue_goes_on() {
+    let mut host = open("#/run/thirty-one?seed=7");
+    // A clock that jumps by 10 ms at each look ends every slice after its first steps.
+    let ticks = std::cell::Cell::new(0.0);
+    let clock = || {
+        ticks.set(ticks.get() + 10.0);
+        ticks.get()
+    };
+    let first = replies(host.slice(&clock));
+    assert!(!first.iter().any(|(_, r)| matches!(r, Reply::Stopped { .. })), "one slice ran the whole scenario");
+    let answer = ask(&mut host, 2, Command::Halt);
+    assert!(matches!(&answer[..], [(2, Reply::Stopped { reason: Reason::Halted, .. })]), "{answer:?}");
+    assert!(!host.busy() && host.slice(&clock).is_empty());
+    let mut trace = Trace::new();
+    for (_, reply) in first {
+        let Reply::Chunk(chunk) = reply else { panic!("{reply:?}") };
+        ask(&mut host, 3, Command::Ack { branch: chunk.branch, chunk: chunk.chunk });
+        chunk.effects.into_iter().for_each(|e| trace.push(e).unwrap());
+    }
+    ask(&mut host, 4, Command::Continue { branch: BranchId(0), until: Until::Effects(trace.len() + 500), slice_ms: 8 });
+    assert_eq!(mirror(&mut host, &mut trace), Reason::Reached);
+}
+
 #[wasm_bindgen_test]
 fn a_fork_shares_what_the_page_has_and_differs_after_it() {
     let mut host = open(DAY4);
