@@ -217,6 +217,16 @@ impl Replica {
         self.log.slot(height)?.committed.as_ref()
     }
 
+    /// The NEW-VIEW by which the current view was entered; none in view 0.
+    pub fn entered_by(&self) -> Option<&Arc<NewView>> {
+        self.new_view.as_ref()
+    }
+
+    /// The highest VIEW-CHANGE accepted of each gateway.
+    pub fn view_changes(&self) -> impl Iterator<Item = &Arc<ViewChange>> {
+        self.vcs.values()
+    }
+
     /// Proof for third parties that σ is ordered.
     pub fn inclusion(&self, sigma: &Digest) -> Option<InclusionProof> {
         let found = self.chain.find(sigma)?;

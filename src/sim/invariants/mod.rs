@@ -5,10 +5,12 @@
 
 mod agreement;
 mod plant;
+mod proofs;
 mod stay;
 
 pub use agreement::Agreement;
 pub use plant::Station;
+pub use proofs::Proofs;
 
 use crate::clmmsc::PublicRecord;
 use crate::entities::actor::ActorId;
@@ -46,6 +48,7 @@ pub struct Sight<'a> {
 #[derive(Clone, Debug)]
 pub struct Invariants {
     agreement: Agreement,
+    proofs: Proofs,
     /// The world also tells it of every change at a plug.
     pub station: Station,
 }
@@ -53,12 +56,13 @@ pub struct Invariants {
 impl Invariants {
     /// For `n` gateways of which `f` may be faulty.
     pub fn new(n: u16, f: u16) -> Self {
-        Invariants { agreement: Agreement::new(n, f), station: Station::default() }
+        Invariants { agreement: Agreement::new(n, f), proofs: Proofs::default(), station: Station::default() }
     }
 
     /// Looks at the next effect; most break nothing.
     pub fn observe(&mut self, effect: &Effect, sight: &Sight<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.agreement.observe(effect).into_iter().collect();
+        found.extend(self.proofs.observe(effect, &self.agreement, sight));
         found.extend(self.station.observe(effect, sight));
         found
     }

@@ -1,0 +1,229 @@
+//! SI-6 and SI-10 (CONSENSUS.md §6): what correct gateways accept as proof is one, and what they execute is sound.
+//!
+//! Looked at where a gateway keeps it, at the effect that says it was accepted. Signatures are checked again from the
+//! pinned records, without the memory of verifications, for one certificate of [`SAMPLE`]; ciphertexts once per block.
+
+use super::{Agreement, Finding, Sight};
+use crate::clmmsc::verify::{VerifiedSigma, sigma_id};
+use crate::clmmsc::vote;
+use crate::entities::Entity;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::FactKind;
+use crate::ledger::block::BlockHeader;
+use crate::ledger::proposal::root_of_leaves;
+use crate::ledger::{Block, Digest, Proposal, Seq, Sigma};
+use crate::pbft::certificate::{CommitCertificate, Prepared, Signatures};
+use crate::pbft::message::ViewChange;
+use crate::pbft::types::Just;
+use crate::pbft::{Config, Kind as Vote, Replica, ReplicaId, ReplicaSet, Sig, Statement, View};
+use crate::sim::trace::{Effect, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The first of so many certificates has its signatures checked.
+const SAMPLE: u64 = 64;
+
+/// SI-6 and SI-10 over all gateways of C.
+#[derive(Clone, Default, Debug)]
+pub struct Proofs {
+    /// Certificates looked at.
+    seen: u64,
+    /// Proposals whose content was checked, by digest.
+    checked: BTreeMap<Digest, Arc<Proposal>>,
+    /// Nullifiers applied, per chain.
+    applied: BTreeMap<ActorId, BTreeSet<Digest>>,
+}
+
+/// What the signatures of a certificate are about.
+type Slot = (View, Seq, Digest, Just);
+
+fn hold(condition: bool, text: &str) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(text.to_owned()) }
+}
+
+/// Right number of distinct gateways; `but` is not among them.
+fn signers(cfg: &Config, sigs: &Signatures, need: u16, but: Option<ReplicaId>) -> Result<(), String> {
+    let mut set = ReplicaSet::default();
+    for (who, _) in sigs {
+        hold(who.0 < cfg.quorum.n(), "has a signer from outside")?;
+        hold(Some(*who) != but, "counts the primary among the prepares")?;
+        hold(set.insert(*who), "counts a signer twice")?;
+    }
+    hold(set.count() == need, "has another number of signers than a quorum")
+}
+
+/// Every signature is the signer's own over this slot, as if nobody had ever checked it.
+fn signed<'a>(
+    cfg: &Config,
+    kind: Vote,
+    (view, seq, digest, just): Slot,
+    mut sigs: impl Iterator<Item = &'a (ReplicaId, Sig)>,
+    sight: &Sight<'_>,
+) -> Result<(), String> {
+    let valid = sigs.all(|(sender, sig)| {
+        let st = Statement { network_id: cfg.network_id, kind, sender: *sender, view, seq, digest, just };
+        let voter = sight.gateways.get(usize::from(sender.0));
+        voter.is_some_and(|v| vote::verify(&sight.setup.params, v, v.record.valid_from(), &st.bytes(), &sig.0).is_ok())
+    });
+    hold(valid, "holds a signature that is not valid")
+}
+
+impl Proofs {
+    /// Looks at what a gateway of C keeps when it says that it accepted something.
+    pub fn observe(&mut self, effect: &Effect, agreement: &Agreement, sight: &Sight<'_>) -> Option<Finding> {
+        let Kind::Fact(fact) = &effect.kind else { return None };
+        let who = effect.actor.filter(|a| a.role == Role::Css && !agreement.faulty().contains(a))?;
+        match fact {
+            FactKind::Prepared { .. }
+            | FactKind::Committed { .. }
+            | FactKind::ViewChange { .. }
+            | FactKind::NewView { .. }
+            | FactKind::BlockAppended { .. } => {}
+            _ => return None,
+        }
+        let Some(Entity::Css(css)) = (sight.entity)(who) else { return None };
+        let replica = css.replica()?;
+        if let FactKind::BlockAppended { height, .. } = fact {
+            return self.appended(who, Seq(*height), replica, agreement, sight);
+        }
+        let broken = |text: String| Finding::broken("SI-6", format!("a certificate at {who} {text}"));
+        self.accepted(fact, replica, sight).err().map(broken)
+    }
+
+    fn accepted(&mut self, fact: &FactKind, replica: &Replica, sight: &Sight<'_>) -> Result<(), String> {
+        let cfg = replica.config();
+        match fact {
+            FactKind::Prepared { view, seq, digest } => {
+                let cert = replica.log().slot(Seq(*seq)).and_then(|slot| slot.prepared.as_ref());
+                let cert = cert.ok_or("is missing for a slot said to be prepared")?;
+                let same = (cert.view, cert.seq, cert.digest) == (View(*view), Seq(*seq), *digest);
+                hold(same, "is about another slot than the one said to be prepared")?;
+                self.prepared(cfg, cert, sight)
+            }
+            FactKind::Committed { seq, .. } => {
+                let cert = replica.certificate(Seq(*seq)).ok_or("is missing for a slot said to be committed")?;
+                hold(cert.seq == Seq(*seq), "is about another slot than the one said to be committed")?;
+                self.committed(cfg, cert, sight)
+            }
+            _ => {
+                let quorum = replica.entered_by().into_iter().flat_map(|nv| &nv.v_set);
+                self.carried(cfg, replica.view_changes().chain(quorum), sight)
+            }
+        }
+    }
+
+    /// What VIEW-CHANGEs prove.
+    fn carried<'a>(
+        &mut self,
+        cfg: &Config,
+        mut vcs: impl Iterator<Item = &'a Arc<ViewChange>>,
+        sight: &Sight<'_>,
+    ) -> Result<(), String> {
+        vcs.try_for_each(|vc| {
+            hold(vc.stable.valid(cfg), "is not that of the stable state")?;
+            vc.p.iter().try_for_each(|cert| self.prepared(cfg, cert, sight))
+        })
+    }
+
+    fn sampled(&mut self) -> bool {
+        self.seen += 1;
+        self.seen % SAMPLE == 1
+    }
+
+    /// A pre-prepare of the view's primary and q − 1 matching prepares of others.
+    fn prepared(&mut self, cfg: &Config, cert: &Prepared, sight: &Sight<'_>) -> Result<(), String> {
+        let primary = cfg.quorum.primary(cert.view);
+        signers(cfg, &cert.prepares, cfg.quorum.prepares(), Some(primary))?;
+        let slot = (cert.view, cert.seq, cert.digest, cert.just);
+        hold(cert.view > View(0) || cert.just == Digest::ZERO, "rests on a NEW-VIEW in view 0")?;
+        if self.sampled() {
+            signed(cfg, Vote::PrePrepare, slot, [(primary, cert.pp_sig)].iter(), sight)?;
+            signed(cfg, Vote::Prepare, slot, cert.prepares.iter(), sight)?;
+        }
+        Ok(())
+    }
+
+    /// q matching commits.
+    fn committed(&mut self, cfg: &Config, cert: &CommitCertificate, sight: &Sight<'_>) -> Result<(), String> {
+        signers(cfg, &cert.commits, cfg.quorum.strong(), None)?;
+        hold(cert.view > View(0) || cert.just == Digest::ZERO, "rests on a NEW-VIEW in view 0")?;
+        if self.sampled() {
+            let slot = (cert.view, cert.seq, cert.digest, cert.just);
+            signed(cfg, Vote::Commit, slot, cert.commits.iter(), sight)?;
+        }
+        Ok(())
+    }
+
+    // ---- SI-10
+
+    fn appended(
+        &mut self,
+        who: ActorId,
+        height: Seq,
+        replica: &Replica,
+        agreement: &Agreement,
+        sight: &Sight<'_>,
+    ) -> Option<Finding> {
+        let broken = |text: String| Finding::broken("SI-10", format!("block {} at {who} {text}", height.0));
+        let chain = replica.chain();
+        let parent = height.0.checked_sub(1).and_then(|below| chain.header(Seq(below)));
+        let Some((block, parent)) = chain.block(height).zip(parent) else {
+            return Some(broken("is not in the chain".to_owned()));
+        };
+        if let Err(text) = self.block(who, block, parent) {
+            return Some(broken(text));
+        }
+        let decided = replica.certificate(height).is_some_and(|cert| cert.digest == block.header.proposal);
+        if !decided {
+            let text = format!("{who} executed slot {} without a certificate for it", height.0);
+            return Some(Finding::broken("SI-6", text));
+        }
+        // Beyond f a NEW-VIEW can carry a slot over that no correct gateway has looked at.
+        let text = self.ciphertexts(block, sight).err()?;
+        agreement.gated("SI-10", format!("block {} at {who} {text}", height.0))
+    }
+
+    /// Root, count and voids of a block, and that no nullifier was applied before.
+    fn block(&mut self, who: ActorId, block: &Block, parent: &BlockHeader) -> Result<(), String> {
+        let header = &block.header;
+        let Some(proposal) = &block.proposal else {
+            let nothing = header.count == 0 && header.applied == 0 && block.voids.is_empty();
+            return hold(nothing && header.nullacc == parent.nullacc, "is null and changes something");
+        };
+        let leaves: Vec<_> = proposal.txs.iter().map(|tx| Sigma::leaf_of(&tx.id, tx.bytes()).0).collect();
+        let root = root_of_leaves(&leaves);
+        hold(root == proposal.header.tx_root && root == header.tx_root, "has another root than its ciphertexts")?;
+        let count = u32::try_from(proposal.txs.len()).unwrap_or(u32::MAX);
+        hold(count == proposal.header.count && count == header.count, "has another count than its ciphertexts")?;
+        hold(header.proposal == proposal.header.digest(), "holds another proposal than its header names")?;
+        let applied = self.applied.entry(who).or_default();
+        let mut fresh = 0;
+        for (index, tx) in (0u32..).zip(&proposal.txs) {
+            if block.voids.iter().all(|(void, _)| *void != index) {
+                hold(applied.insert(tx.nullifier), "applies a ticket for the second time")?;
+                fresh += 1;
+            }
+        }
+        hold(fresh == header.applied, "counts its applied ciphertexts wrongly")
+    }
+
+    /// Every σ passes V1–V6 at the time of the proposal, and is what its index entry says.
+    fn ciphertexts(&mut self, block: &Block, sight: &Sight<'_>) -> Result<(), String> {
+        let Some(proposal) = &block.proposal else { return Ok(()) };
+        if self.checked.get(&block.header.proposal).is_some_and(|p| Arc::ptr_eq(p, proposal) || p == proposal) {
+            return Ok(());
+        }
+        self.checked.insert(block.header.proposal, proposal.clone());
+        let params = &sight.setup.params;
+        proposal.txs.iter().try_for_each(|tx| {
+            let verified = VerifiedSigma::verify(params, &tx.shared_bytes(), proposal.header.time.0);
+            let verified =
+                verified.map_err(|failure| format!("orders σ {}: {}", tx.id.short(8), failure.error.name()))?;
+            let named = (tx.id.0, tx.nullifier.0) == (sigma_id(params, tx.bytes()).0, verified.nullifier().0);
+            hold(named && verified.header().flow.stored(), "orders σ under another name or flow")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
