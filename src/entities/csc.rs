@@ -197,6 +197,9 @@ impl Csc {
         let next = (u64::from(self.enrolment.me.index) << 48) + self.transactions.len() as u64 + 1;
         let transaction = *self.transactions.entry(*rid).or_insert(next);
         self.profiles += 1;
+        // A command names no price that begins after its end.
+        let mut tariff = setup.tariff.clone();
+        tariff.periods.retain(|price| price.start < duration);
         let price = setup.tariff.periods.first().copied();
         let share = price.map(|price| Share { price, charged_uj: wish.need_uj, discharged_uj: 0 });
         Profile {
@@ -207,7 +210,7 @@ impl Csc {
             energy_wh: (wish.need_uj / super::plant::UJ_PER_WH) as u32,
             cost: total(share.as_slice()),
             periods,
-            tariff: setup.tariff.clone(),
+            tariff,
         }
     }
 

@@ -34,7 +34,8 @@ struct Desk {
 struct Opened {
     sigma: Digest,
     sender: RecordId,
-    profile: Profile,
+    /// `None` if it is no command.
+    profile: Option<Profile>,
     authenticated: bool,
 }
 
@@ -246,7 +247,7 @@ impl Station {
     }
 
     /// Sender and command in the entry of a car, opened anew with the car's own key from the bytes that reached the pile.
-    fn unseal(&self, pile: u16, sigma: Digest, car: ActorId, sight: &Sight<'_>) -> Option<(RecordId, Profile)> {
+    fn unseal(&self, pile: u16, sigma: Digest, car: ActorId, sight: &Sight<'_>) -> Option<(RecordId, Option<Profile>)> {
         let Some(Entity::Ev(of)) = (sight.entity)(car) else { return None };
         let key = of.enrolment.key()?;
         let params = &sight.setup.params;
@@ -262,7 +263,7 @@ impl Station {
             let Some(Packet::Area(bytes)) = (sight.packet)(*item) else { return None };
             let verified = VerifiedSigma::verify(params, bytes, sight.setup.unix(*at).0).ok()?;
             let opened = open::open(params, &verified, &who, &open::decapsulate(verified.head(), key)).ok()?;
-            Some((opened.sender_rid, Profile::decode(&opened.message)?))
+            Some((opened.sender_rid, Profile::decode(&opened.message)))
         })
     }
 
@@ -274,6 +275,7 @@ impl Station {
         if !opened.authenticated {
             return broken("a command whose sender it did not authenticate");
         }
+        let Some(profile) = opened.profile else { return broken("what is no command") };
         let (car, since) = (desk.from.index, desk.at);
         let Some(stay) = self.stays.get_mut(&car).filter(|stay| stay.pile == pile && stay.session) else {
             return broken("a command for a car without a session here");
@@ -281,8 +283,8 @@ impl Station {
         if !self.obeyed.insert((opened.sigma, car)) {
             return broken("a command for the second time");
         }
-        self.transactions.insert((pile, opened.profile.transaction), car);
-        stay.orders.push(Order { since, profile: opened.profile });
+        self.transactions.insert((pile, profile.transaction), car);
+        stay.orders.push(Order { since, profile });
         Ok(())
     }
 
