@@ -67,6 +67,9 @@ checks! {
     F1: "F1", "CLMMSC §9.3", "The session frame is expected, new and authentic.";
     P1: "P1", "CLMMSC §9.2", "The content has its layout, and the plug challenge is the pile's own.";
     K1: "K1", "CLMMSC §10", "The vote is a valid signature of a gateway that may vote.";
+    S1: "S1", "CLMMSC §11.2", "The slice's entry leads to the signed root by its audit path.";
+    C1: "C1", "CLMMSC §11.3", "The complaint proves that Z belongs to this record and this ciphertext.";
+    T1: "T1", "CLMMSC §11.4", "The owner's own signed request asks for exactly this ticket.";
 }
 
 /// A refusal: the check that refused and how.

@@ -76,6 +76,8 @@ errors! {
     PlugChallenge: "The challenge is not the one this plug gave.",
     VoteRecord: "The voter is not a gateway that may vote in this epoch.",
     SenderInput: "The sender's own input is refused.",
+    Path: "The audit path does not lead from this entry to the signed root.",
+    Dleq: "The proof that Z belongs to this record and this ciphertext does not verify.",
 }
 
 impl core::fmt::Display for Error {

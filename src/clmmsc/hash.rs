@@ -28,6 +28,7 @@ pub(crate) mod label {
         BATCH_O = "batch-o"; BATCH_V = "batch-v"; BATCH_D = "batch-d"; BW = "bw";
         REGM = "regm"; BOX_E = "box-e"; BOX = "box"; SEAL_E = "seal-e"; SEAL = "seal"; LM = "lm";
         KSES = "kses"; SES = "ses"; VM = "vm";
+        EPH_D = "eph-d"; DM = "dm"; DLEQ = "dleq"; ACK = "ack";
     }
 }
 

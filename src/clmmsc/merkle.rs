@@ -40,6 +40,20 @@ pub fn path(leaves: &[Hash], index: usize, node: &impl Fn(&Hash, &Hash) -> Hash)
     Some(siblings)
 }
 
+/// Number of siblings on the path of leaf `index` among `count`; `None` if there is no such leaf.
+pub fn path_len(index: u32, count: u32) -> Option<u32> {
+    if index >= count {
+        return None;
+    }
+    let (mut index, mut count, mut len) = (index, count, 0);
+    while count > 1 {
+        let k = 1 << (count - 1).ilog2();
+        (index, count) = if index < k { (index, k) } else { (index - k, count - k) };
+        len += 1;
+    }
+    Some(len)
+}
+
 /// The root that a path leads to from `leaf` at `index` among `count` leaves; `None` if the path has the wrong length or
 /// the index is out of range. The caller compares it with the root it trusts.
 pub fn root_of_path(
@@ -108,6 +122,7 @@ mod tests {
             for index in 0..count {
                 let way = path(&all, index, &node).unwrap();
                 let (i, n) = (index as u32, count as u32);
+                assert_eq!(path_len(i, n), Some(way.len() as u32));
                 assert!(verify_path(&top, &all[index], i, n, &way, &node));
                 assert!(!verify_path(&top, &[99; 32], i, n, &way, &node), "another leaf");
                 assert!(!verify_path(&top, &all[index], n, n, &way, &node), "index out of range");
@@ -121,6 +136,7 @@ mod tests {
                 }
             }
             assert_eq!(path(&all, count, &node), None);
+            assert_eq!(path_len(count as u32, count as u32), None);
         }
     }
 }

@@ -9,12 +9,15 @@
 //! | "CSS verifies the validity of σ" | [`verify`] |
 //! | "CP locates the field, judges f_i = f_i'" | [`open`] |
 //!
+//! Beyond the paper: [`slice`] (one entry with its proof), [`receipt`], [`complaint`], [`ticket_opening`].
+//!
 //! All functions are pure: time (`now`, unix seconds) and randomness (`rand32`) are arguments. Secret-dependent
 //! operations run in constant time, public ones may not. No function panics on bytes from outside.
 
 pub mod aead;
 pub mod channel;
 pub mod check;
+pub mod complaint;
 pub mod error;
 pub mod group;
 pub mod hash;
@@ -27,11 +30,14 @@ pub mod params;
 pub mod payload;
 pub mod pseudonym;
 mod reader;
+pub mod receipt;
 pub mod record;
 pub mod request;
 pub mod schnorr;
 pub mod session;
 pub mod signcrypt;
+pub mod slice;
+pub mod ticket_opening;
 pub mod verify;
 pub mod vote;
 pub mod wire;

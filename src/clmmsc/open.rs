@@ -10,6 +10,7 @@ use super::group;
 use super::hash::{h32, h64, label};
 use super::keys::KeyPair;
 use super::params::Params;
+use super::payload::Delegated;
 use super::reader::Reader;
 use super::record::{Class, Record, RecordId, SigmaId};
 use super::schnorr::{self, Name};
@@ -81,6 +82,18 @@ pub fn decapsulate(head: &VerifiedHeader, key: &KeyPair) -> EntryKey {
     let k = kem(head.context(), &key.public().rid, &z);
     z.zeroize();
     EntryKey(k)
+}
+
+/// E5 by a pile that a sleeping car has lent the key of a session record to (§11.1).
+///
+/// # Errors
+/// [`Error::ScalarEncoding`] if the lent key is no scalar.
+pub fn decapsulate_lent(params: &Params, head: &VerifiedHeader, lent: &Delegated) -> Result<EntryKey, Error> {
+    let sk = Zeroizing::new(group::scal(&lent.sk)?);
+    let mut z = group::enc(&(*sk * head.t()));
+    let k = kem(head.context(), &lent.record.rid(params), &z);
+    z.zeroize();
+    Ok(EntryKey(k))
 }
 
 /// Which senders a receiver accepts (R9).

@@ -1,14 +1,25 @@
-//! Contents of the scheme's own flows: 4 upload, 5 plug-in, 6 routing (CLMMSC.md §9.2). Strict: any violation is
-//! [`Error::Payload`]; modes and records of class SS are an extension and refused here.
+//! Contents of the scheme's own flows: 4 upload, 5 plug-in, 6 routing (CLMMSC.md §9.2, §11.1). Strict: any violation is
+//! [`Error::Payload`].
 
 use super::error::Error;
+use super::group;
 use super::hash::{h32, label};
 use super::keys::KeyPair;
+use super::params::Params;
 use super::reader::Reader;
-use super::record::{Class, Flow, SigmaId};
+use super::receipt::Receipt;
+use super::record::{Class, Flow, RECORD_LEN, Record, Role, SigmaId};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A session record (class SS) as it comes in flows 4 and 5: role EV, of good format, with a public key.
+fn session_record(params: &Params, bytes: [u8; RECORD_LEN]) -> Option<Record> {
+    let record = Record(bytes);
+    let good = record.is(Class::Session, Role::Ev) && record.check_format().is_ok() && record.derive(params).is_ok();
+    good.then_some(record)
+}
 
 /// Flow 4: what a car tells its CSC. Shares in millionths, energy in Wh, power in W, times in unix seconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
     pub discharge: bool,
     pub time: u64,
@@ -22,13 +33,16 @@ pub struct Upload {
     pub target_ppm: u32,
     /// rid of the pile, zeros if not told.
     pub pile: [u8; 32],
+    /// Mode B: the record to address while the car sleeps.
+    pub session: Option<Record>,
+    /// Batched receipts of earlier ciphertexts.
+    pub receipts: Vec<Receipt>,
 }
 
 impl Upload {
-    const LEN: usize = 78;
-
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![1, if self.discharge { 8 } else { 0 }];
+        let flags = [(self.session.is_some(), 1), (!self.receipts.is_empty(), 2), (self.discharge, 8)];
+        let mut out = vec![1, flags.iter().filter(|f| f.0).map(|f| f.1).sum()];
         out.extend(self.time.to_le_bytes());
         out.extend(self.soc_ppm.to_le_bytes());
         out.extend(self.capacity_wh.to_le_bytes());
@@ -38,20 +52,29 @@ impl Upload {
         out.extend(self.departure.to_le_bytes());
         out.extend(self.target_ppm.to_le_bytes());
         out.extend(self.pile);
+        out.extend(self.session.iter().flat_map(|record| record.0));
+        if !self.receipts.is_empty() {
+            out.extend((self.receipts.len() as u16).to_le_bytes());
+        }
+        for receipt in &self.receipts {
+            out.extend(receipt.sigma.0);
+            out.push(receipt.status);
+            out.extend(receipt.rc);
+        }
         out
     }
 
     /// # Errors
     /// [`Error::Payload`].
-    pub fn decode(bytes: &[u8]) -> Result<Upload, Error> {
+    pub fn decode(params: &Params, bytes: &[u8]) -> Result<Upload, Error> {
         let mut r = Reader(bytes);
         let mut read = || {
             let (version, flags) = (r.u8()?, r.u8()?);
-            if version != 1 || flags & !8 != 0 {
+            if version != 1 || flags & !(1 | 2 | 8) != 0 {
                 return None;
             }
-            Some(Upload {
-                discharge: flags == 8,
+            let mut upload = Upload {
+                discharge: flags & 8 != 0,
                 time: r.u64()?,
                 soc_ppm: r.u32()?,
                 capacity_wh: r.u32()?,
@@ -61,21 +84,44 @@ impl Upload {
                 departure: r.u64()?,
                 target_ppm: r.u32()?,
                 pile: r.array()?,
-            })
+                session: None,
+                receipts: Vec::new(),
+            };
+            if flags & 1 != 0 {
+                upload.session = Some(session_record(params, r.array()?)?);
+            }
+            if flags & 2 != 0 {
+                let count = r.u16()?;
+                // Read as far as there are bytes: the count alone allocates nothing.
+                for _ in 0..count {
+                    upload.receipts.push(Receipt { sigma: SigmaId(r.array()?), status: r.u8()?, rc: r.array()? });
+                }
+                upload.receipts.first()?;
+            }
+            r.0.is_empty().then_some(upload)
         };
-        let upload = read().filter(|u| u.soc_ppm <= 1_000_000 && u.target_ppm <= 1_000_000);
-        upload.filter(|_| bytes.len() == Self::LEN).ok_or(Error::Payload)
+        read().filter(|u| u.soc_ppm <= 1_000_000 && u.target_ppm <= 1_000_000).ok_or(Error::Payload)
     }
 }
 
-/// Flow 5, mode A: the key of a charging session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Mode B: the key of a receive-only session record, handed to the pile for one session (§11.1). Its class is inside h and
+/// g, so it can never sign as the car.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Delegated {
+    #[zeroize(skip)]
+    pub record: Record,
+    pub sk: [u8; 32],
+}
+
+/// Flow 5: the key of a charging session, and in mode B what the pile may open by itself.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct PlugIn {
     pub kses: [u8; 32],
     pub plug: [u8; 16],
     /// Unix seconds.
     pub not_before: u64,
     pub not_after: u64,
+    pub delegated: Option<Delegated>,
 }
 
 /// kses = H32("kses"; nk, plug, rand32): two plug-ins differ even under a stuck generator.
@@ -85,25 +131,38 @@ pub fn session_key(key: &KeyPair, plug: &[u8; 16], rand32: &[u8; 32]) -> [u8; 32
 
 impl PlugIn {
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![1, 1];
+        let mut out = vec![1, if self.delegated.is_some() { 2 } else { 1 }];
         out.extend(self.kses);
         out.extend(self.plug);
         out.extend(self.not_before.to_le_bytes());
         out.extend(self.not_after.to_le_bytes());
+        if let Some(delegated) = &self.delegated {
+            out.extend(delegated.record.0);
+            out.extend(delegated.sk);
+        }
         out
     }
 
     /// # Errors
     /// [`Error::Payload`].
-    pub fn decode(bytes: &[u8]) -> Result<PlugIn, Error> {
+    pub fn decode(params: &Params, bytes: &[u8]) -> Result<PlugIn, Error> {
         let mut r = Reader(bytes);
         let mut read = || {
-            if (r.u8()?, r.u8()?) != (1, 1) {
+            let (version, mode) = (r.u8()?, r.u8()?);
+            if version != 1 || !(1..=2).contains(&mode) {
                 return None;
             }
-            Some(PlugIn { kses: r.array()?, plug: r.array()?, not_before: r.u64()?, not_after: r.u64()? })
+            let (kses, plug, not_before, not_after) = (r.array()?, r.array()?, r.u64()?, r.u64()?);
+            let delegated = if mode == 2 {
+                let (record, sk) = (session_record(params, r.array()?)?, r.array()?);
+                group::scal(&sk).ok()?;
+                Some(Delegated { record, sk })
+            } else {
+                None
+            };
+            r.0.is_empty().then_some(PlugIn { kses, plug, not_before, not_after, delegated })
         };
-        read().filter(|p| bytes.len() == 66 && p.not_after >= p.not_before).ok_or(Error::Payload)
+        read().filter(|p| p.not_after >= p.not_before).ok_or(Error::Payload)
     }
 
     /// What the pile checks after the layout: its own challenge, then the times.
@@ -125,27 +184,35 @@ impl PlugIn {
 ///
 /// # Errors
 /// [`Error::Payload`].
-pub fn check_layout(flow: Flow, bytes: &[u8]) -> Result<(), Error> {
+pub fn check_layout(params: &Params, flow: Flow, bytes: &[u8]) -> Result<(), Error> {
     match flow {
-        Flow::UPLOAD => Upload::decode(bytes).map(|_| ()),
-        Flow::PLUG_IN => PlugIn::decode(bytes).map(|_| ()),
+        Flow::UPLOAD => Upload::decode(params, bytes).map(|_| ()),
+        Flow::PLUG_IN => PlugIn::decode(params, bytes).map(|_| ()),
         Flow::ROUTING => Routing::decode(bytes).map(|_| ()),
         _ => Err(Error::Payload),
     }
 }
 
-/// Flow 6 in one part: for whom σ is.
+/// Flow 6, or one part of it: for whom σ is. A long list is cut into parts, each in a ciphertext of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Routing {
+    /// Number of this part, below `parts`.
+    pub part: u16,
+    pub parts: u16,
     pub sigma: SigmaId,
     pub receivers: Vec<(Class, [u8; 32])>,
 }
 
 impl Routing {
+    /// A list in one part.
+    pub fn whole(sigma: SigmaId, receivers: Vec<(Class, [u8; 32])>) -> Routing {
+        Routing { part: 0, parts: 1, sigma, receivers }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![1, 0];
-        out.extend(0u16.to_le_bytes());
-        out.extend(1u16.to_le_bytes());
+        out.extend(self.part.to_le_bytes());
+        out.extend(self.parts.to_le_bytes());
         out.extend((self.receivers.len() as u32).to_le_bytes());
         out.extend(self.sigma.0);
         for (class, f) in &self.receivers {
@@ -156,11 +223,12 @@ impl Routing {
     }
 
     /// # Errors
-    /// [`Error::Payload`]; lists in several parts are an extension.
+    /// [`Error::Payload`].
     pub fn decode(bytes: &[u8]) -> Result<Routing, Error> {
         let mut r = Reader(bytes);
         let mut read = || {
-            if (r.u8()?, r.u8()?) != (1, 0) || (r.u16()?, r.u16()?) != (0, 1) {
+            let (version, zero, part, parts) = (r.u8()?, r.u8()?, r.u16()?, r.u16()?);
+            if (version, zero) != (1, 0) || part >= parts {
                 return None;
             }
             let (count, sigma) = (r.u32()?, SigmaId(r.array()?));
@@ -171,7 +239,7 @@ impl Routing {
             for _ in 0..count {
                 receivers.push((Class::from_code(r.u8()?).filter(|c| *c != Class::Ticket)?, r.array()?));
             }
-            Some(Routing { sigma, receivers })
+            Some(Routing { part, parts, sigma, receivers })
         };
         read().ok_or(Error::Payload)
     }

@@ -55,6 +55,21 @@ impl Head {
     }
 }
 
+/// Reads the body of a further request (kind 2): what was asked, and the public halves. `None` for anything else.
+pub fn read_further(body: &[u8]) -> Option<(Head, Vec<[u8; 32]>)> {
+    let mut r = Reader(body);
+    if r.bytes(4)? != BODY_MAGIC || r.u8()? != 2 {
+        return None;
+    }
+    let (class, role, zero) = (Class::from_code(r.u8()?)?, Role::from_code(r.u8()?)?, r.u8()?);
+    let (uid, from, to, count) = (r.u64()?, r.u32()?, r.u32()?, r.u32()?);
+    if zero != 0 || !(1..=MAX_KEYS).contains(&count) || body.len() != HEAD + 32 * count as usize {
+        return None;
+    }
+    let keys = (0..count).map_while(|_| r.array()).collect();
+    Some((Head { kind: 2, class, role, uid, from, to }, keys))
+}
+
 /// M = H64("regm"; params_id, body).
 pub fn digest(params: &Params, body: &[u8]) -> Message {
     h64(label::REGM, &[&params.id, body])

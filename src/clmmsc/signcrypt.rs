@@ -30,6 +30,15 @@ pub struct Envelope {
     pub ttl: u32,
     /// Smallest entry size L, at least 64.
     pub floor: u32,
+    /// Least number of entries (§11.2): dummies that nobody can tell from entries fill up to it. 0: none.
+    pub pad_to: u32,
+}
+
+/// The number of entries that hides `n` receivers (§11.2): the next of 1, 2, 3, 4, 6, 8, 12, 16, 24, …
+pub fn padded_count(n: u32) -> u32 {
+    let power = n.max(1).next_power_of_two();
+    let between = power / 4 * 3;
+    if n <= between { between } else { power }
 }
 
 /// One receiver and its message m_i.
@@ -71,7 +80,7 @@ fn check_input(
     let own = sender.record().is(Class::Id, sr) && sender.record().valid_at(epoch);
     let once = tk.is(Class::Ticket, sr) && tk.valid_from() == epoch && tk.valid_to() == epoch;
     let ttl = (1..=params.policy.ttl_max).contains(&env.ttl);
-    let count = (1..=wire::MAX_RECEIVERS as usize).contains(&items.len());
+    let count = (1..=wire::MAX_RECEIVERS as usize).contains(&items.len()) && env.pad_to <= wire::MAX_RECEIVERS;
     let mut seen = BTreeSet::new();
     let receivers = items.iter().all(|item| {
         let rec = &item.to.record;
@@ -95,7 +104,7 @@ pub fn signcrypt(
     let epoch = check_input(params, env, sender, &ticket, items)?;
     let longest = items.iter().map(|i| i.message.len() as u64).max().unwrap_or(0);
     let l = wire::bucket(u64::from(env.floor).max(PLAIN_EXTRA as u64 + longest)).ok_or(Error::SenderInput)?;
-    let n = items.len() as u32;
+    let n = (items.len() as u32).max(env.pad_to);
     if wire::total_len(n, l) > params.policy.max_bytes {
         return Err(Error::SenderInput);
     }
@@ -118,7 +127,8 @@ pub fn signcrypt(
     out.extend(ticket.record().0);
     let ctx = context(params, &out[..CONTEXT]);
 
-    let entries = sealed_entries(&ctx, &t, &ks, items, l as usize)?;
+    let dummies = (items.len() as u32..n).map(|j| dummy(&w, j, l as usize + wire::ENTRY_EXTRA));
+    let entries = sorted(sealed_entries(&ctx, &t, &ks, items, l as usize).into_iter().chain(dummies).collect())?;
     let leaves: Vec<[u8; 32]> = entries.iter().enumerate().map(|(j, e)| leaf_hash(&ctx, j as u32, e)).collect();
     let root = merkle::root(&leaves, &node_hash).ok_or(Error::SenderInput)?;
     out.extend(root);
@@ -159,18 +169,25 @@ fn ephemeral(
     Zeroizing::new(hasher.finish())
 }
 
-/// Steps 5 and 6: the entries in tag order. Z_i = t·PK_i is computed as a batched doubling of (t/2)·PK_i.
-fn sealed_entries(
-    ctx: &[u8; 32],
-    t: &Scalar,
-    ks: &[u8; 16],
-    items: &[Item<'_>],
-    l: usize,
-) -> Result<Vec<Vec<u8>>, Error> {
+/// A dummy entry: the one at position `j` of the unsorted list (§11.2).
+fn dummy(w: &[u8; 64], j: u32, len: usize) -> Vec<u8> {
+    let blocks = (0u32..).flat_map(|block| h64(label::EPH_D, &[w, &j.to_le_bytes(), &block.to_le_bytes()]));
+    blocks.take(len).collect()
+}
+
+/// Step 6: entries in tag order; equal tags are refused.
+fn sorted(mut entries: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+    entries.sort_by(|a, b| a[..TAG].cmp(&b[..TAG]));
+    let clash = entries.windows(2).any(|w| w[0][..TAG] == w[1][..TAG]);
+    if clash { Err(Error::SenderInput) } else { Ok(entries) }
+}
+
+/// Step 5: the entries in the order of their receivers. Z_i = t·PK_i is computed as a batched doubling of (t/2)·PK_i.
+fn sealed_entries(ctx: &[u8; 32], t: &Scalar, ks: &[u8; 16], items: &[Item<'_>], l: usize) -> Vec<Vec<u8>> {
     let half = Zeroizing::new(t.div_by_2());
     let halves: Vec<RistrettoPoint> = items.iter().map(|i| *half * i.to.pk).collect();
     let shared = RistrettoPoint::double_and_compress_batch(&halves);
-    let mut entries: Vec<Vec<u8>> = items
+    let entries = items
         .iter()
         .zip(&shared)
         .map(|(item, z)| {
@@ -188,9 +205,7 @@ fn sealed_entries(
         })
         .collect();
     shared.into_iter().for_each(|mut z| z.0.zeroize());
-    entries.sort_by(|a, b| a[..TAG].cmp(&b[..TAG]));
-    let clash = entries.windows(2).any(|w| w[0][..TAG] == w[1][..TAG]);
-    if clash { Err(Error::SenderInput) } else { Ok(entries) }
+    entries
 }
 
 /// k_i = H32("kem"; ctx, rid_i, enc(Z_i)).

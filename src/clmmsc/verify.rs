@@ -104,8 +104,13 @@ impl VerifiedSigma {
         if (1..self.head.header.n).any(|j| self.tag(j - 1) >= self.tag(j)) {
             return Err(Error::TagOrder);
         }
-        let leaves: Vec<_> = (0..self.head.header.n).map(|j| leaf_hash(&self.head.ctx, j, self.entry(j))).collect();
-        if merkle::root(&leaves, &node_hash) == Some(self.head.header.root) { Ok(()) } else { Err(Error::Root) }
+        let root = merkle::root(&self.leaves(), &node_hash);
+        if root == Some(self.head.header.root) { Ok(()) } else { Err(Error::Root) }
+    }
+
+    /// Leaf hashes of the entries, in order.
+    pub(crate) fn leaves(&self) -> Vec<[u8; 32]> {
+        (0..self.head.header.n).map(|j| leaf_hash(&self.head.ctx, j, self.entry(j))).collect()
     }
 
     /// V7: `stored` tells which σ_id a nullifier is known with.

@@ -223,7 +223,7 @@ impl Cp {
         let k = open::decapsulate(verified.head(), key);
         let opened = open::open(&setup.params, &verified, &who, &k)?;
         let layout = Failure::at(Check::P1);
-        let plug_in = PlugIn::decode(&opened.message).map_err(&layout)?;
+        let plug_in = PlugIn::decode(&setup.params, &opened.message).map_err(&layout)?;
         let plug = self.bay.as_ref().and_then(|bay| bay.plug.as_ref());
         plug_in.check(plug, setup.unix(now).0).map_err(layout)?;
         Ok((Session::new(plug_in.kses, Side::Pile), opened.sender))

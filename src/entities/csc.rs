@@ -131,7 +131,7 @@ impl Csc {
         };
         let k = open::decapsulate(verified.head(), key);
         let opened = open::open(&setup.params, &verified, &who, &k)?;
-        let upload = Upload::decode(&opened.message).map_err(Failure::at(Check::P1))?;
+        let upload = Upload::decode(&setup.params, &opened.message).map_err(Failure::at(Check::P1))?;
         self.opened.insert(verified.id());
         Ok((opened.sender_rid, upload))
     }
@@ -222,7 +222,7 @@ impl Csc {
             orders.iter().zip(&messages).map(|((to, _), message)| Item { to, message }).collect();
         let Some(sigma) = self.signcrypt(now, Flow::COMMAND, FLOOR, &items, io) else { return };
         let receivers = orders.iter().map(|(to, _)| (crate::clmmsc::Class::Id, to.record.f())).collect();
-        let routing = Routing { sigma: SigmaId(sigma.0.0), receivers }.encode();
+        let routing = Routing::whole(SigmaId(sigma.0.0), receivers).encode();
         let to_kgc = [Item { to: &setup.kgc, message: &routing }];
         let Some(list) = self.signcrypt(now, Flow::ROUTING, 64, &to_kgc, io) else { return };
         let kgc = setup.kgc_node();
@@ -245,7 +245,7 @@ impl Csc {
             io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En4);
             return None;
         };
-        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor };
+        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to: 0 };
         match signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, items, &io.rand32()) {
             Ok(made) => {
                 signcrypt_facts(&made, flow, items.len() as u32, io);

@@ -110,7 +110,7 @@ impl Ev {
         let kses = session_key(&key, plug, &io.rand32());
         let unix = setup.unix(now).0;
         let not_after = unix + u64::from(setup.params.policy.ttl_max);
-        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after };
+        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after, delegated: None };
         if let Some(sigma) = self.signcrypt(now, Flow::PLUG_IN, &record, &plug_in.encode(), io) {
             io.send(from, Packet::Direct(sigma));
             if let Some(at) = self.plugged.as_mut() {
@@ -136,6 +136,8 @@ impl Ev {
             departure: self.wants.departure,
             target_ppm: self.wants.target_ppm,
             pile: pile.rid.0,
+            session: None,
+            receipts: Vec::new(),
         };
         if let Some(sigma) = self.signcrypt(now, Flow::UPLOAD, &to, &upload.encode(), io) {
             io.send(setup.node(csc), Packet::Direct(sigma));
@@ -153,7 +155,7 @@ impl Ev {
         let setup = self.enrolment.setup.clone();
         let ticket = self.enrolment.take_ticket(setup.epoch(now))?;
         let key = self.enrolment.key()?.clone();
-        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor: 64 };
+        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor: 64, pad_to: 0 };
         let made =
             signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, &[Item { to, message }], &io.rand32()).ok()?;
         signcrypt_facts(&made, flow, 1, io);

@@ -28,8 +28,18 @@ const PAIR_PATIENCE: Micros = Micros(5_000_000);
 struct Half {
     since: Micros,
     sigma: Option<Arc<[u8]>>,
-    /// Class and pseudo-identity of each receiver.
-    receivers: Option<Vec<(Class, [u8; 32])>>,
+    /// Class and pseudo-identity of each receiver, by part of the list.
+    parts: BTreeMap<u16, Vec<(Class, [u8; 32])>>,
+    /// Number of parts; 0 while none has come.
+    wanted: u16,
+}
+
+impl Half {
+    /// The whole list, once every part of it is there.
+    fn receivers(&self) -> Option<Vec<(Class, [u8; 32])>> {
+        let whole = self.wanted > 0 && self.parts.len() == usize::from(self.wanted);
+        whole.then(|| self.parts.values().flatten().copied().collect())
+    }
 }
 
 /// A routed σ that is not yet known to be stored.
@@ -266,7 +276,7 @@ impl Kgc {
         if self.halves.is_empty() {
             io.timer(TimerId::Pair, PAIR_PATIENCE);
         }
-        self.halves.entry(id).or_insert(Half { since: now, sigma: None, receivers: None })
+        self.halves.entry(id).or_insert(Half { since: now, sigma: None, parts: BTreeMap::new(), wanted: 0 })
     }
 
     /// Verifies; a failure is a fact.
@@ -306,7 +316,12 @@ impl Kgc {
                 self.opened.insert(verified.id());
                 io.fact(FactKind::Opened { sigma, flow: 6, error: None });
                 let id = list.sigma;
-                self.half(now, id, io).receivers = Some(list.receivers);
+                let half = self.half(now, id, io);
+                // All parts come from one sender; one that counts otherwise begins the list anew.
+                if half.wanted != list.parts {
+                    (half.wanted, half.parts) = (list.parts, BTreeMap::new());
+                }
+                half.parts.insert(list.part, list.receivers);
                 self.route(now, id, io);
             }
             Err(failure) => {
@@ -338,9 +353,8 @@ impl Kgc {
 
     /// EN-1, EN-2: with both packets at hand, open each f and forward σ to the gateways of these cars.
     fn route(&mut self, now: Micros, id: SigmaId, io: &mut Io<'_, '_>) {
-        let Some(Half { sigma: Some(sigma), receivers: Some(receivers), .. }) = self.halves.get(&id).cloned() else {
-            return;
-        };
+        let ready = self.halves.get(&id).and_then(|half| Some((half.sigma.clone()?, half.receivers()?)));
+        let Some((sigma, receivers)) = ready else { return };
         self.halves.remove(&id);
         io.bench.charge(cost::PSEUDONYM * receivers.len() as u64);
         let mut gateways = BTreeSet::new();

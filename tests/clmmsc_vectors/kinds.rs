@@ -5,16 +5,19 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use voltcast::clmmsc::channel::{self, Purpose};
+use voltcast::clmmsc::complaint;
 use voltcast::clmmsc::keys::{self, KeyPair, Ticket, UserSecret, Wanted};
 use voltcast::clmmsc::kgc::{Desk, Issue, MasterKey, User};
 use voltcast::clmmsc::open::{self, EntryKey, Pinned, Receiver};
 use voltcast::clmmsc::payload::{self, PlugIn, Routing, Upload};
 use voltcast::clmmsc::pseudonym::Identity;
+use voltcast::clmmsc::receipt::Receipt;
 use voltcast::clmmsc::record::{Class, Flow, PublicRecord, Record, RecordId, Role, SigmaId};
 use voltcast::clmmsc::request::{self, Head, Randomness};
 use voltcast::clmmsc::schnorr::{self, Name};
 use voltcast::clmmsc::session::{Session, Side};
 use voltcast::clmmsc::signcrypt::{Envelope, Item, signcrypt};
+use voltcast::clmmsc::slice::Slice;
 use voltcast::clmmsc::verify::{self, VerifiedHeader, VerifiedSigma};
 use voltcast::clmmsc::{Error, Params, Policy, aead, group, hash, list, merkle, vote, wire};
 
@@ -148,36 +151,10 @@ impl World {
     fn kgc_pair(&self) -> Result<&KeyPair, String> {
         self.pair(&Value::from(self.kgc.as_str()))
     }
-
-    fn session_record(&self, name: &Value) -> bool {
-        self.known(name).is_ok_and(|k| k.record.class() == Some(Class::Session))
-    }
-}
-
-/// Does the case belong to an extension (padding, session records, slices, complaints, receipts)?
-fn is_extension(world: &World, case: &Value) -> bool {
-    let make = &case["make"];
-    let padded = !make["pad_to"].is_null();
-    let to_session = items(&make["to"]).iter().any(|t| world.session_record(&t["record"]));
-    let opens = items(&case["opens"]).iter().any(|o| world.session_record(&o["record"]));
-    let own = world.session_record(&case["record"]) && case["kind"] == "release";
-    let payload = case["kind"] == "payload" && {
-        let m = case["m"].as_str().unwrap_or_default();
-        let flags = m.get(2..4).and_then(|f| u8::from_str_radix(f, 16).ok()).unwrap_or(0);
-        match case["flow"].as_u64() {
-            Some(4) => flags & 3 != 0,
-            Some(5) => flags == 2,
-            _ => false,
-        }
-    };
-    padded || to_session || opens || own || payload
 }
 
 pub fn check(world: &World, case: &Value) -> Outcome {
     let kind = case["kind"].as_str().unwrap_or_default();
-    if matches!(kind, "slice" | "complaint" | "receipt") || is_extension(world, case) {
-        return Outcome::Skipped;
-    }
     let result = match kind {
         "hash" => hashes(case),
         "point" => arr(&case["bytes"]).and_then(|b| expect(group::dec(&b), &case["expect"])).map(|_| ()),
@@ -196,7 +173,7 @@ pub fn check(world: &World, case: &Value) -> Outcome {
         "kses" => kses(world, case),
         "frame" => frame(case),
         "frames" => frames(case),
-        "payload" => payload_case(case),
+        "payload" => payload_case(world, case),
         "sign" | "verify-sig" => signature(world, case),
         "sigma" => sigma(world, case),
         "signcrypt" => make(world, &case["make"]).and_then(|m| expect(m, &case["expect"])).map(|_| ()),
@@ -204,6 +181,9 @@ pub fn check(world: &World, case: &Value) -> Outcome {
         "batch" => batch(world, case),
         "vote" => vote_case(world, case),
         "vote-batch" => vote_batch(world, case),
+        "slice" => slice_case(world, case),
+        "complaint" => complaint_case(world, case),
+        "receipt" => receipt_case(case),
         other => Err(format!("unknown kind {other}")),
     };
     result.map_or_else(Outcome::Failed, |()| Outcome::Passed)
@@ -443,7 +423,7 @@ fn frames(case: &Value) -> Check {
     Ok(())
 }
 
-fn payload_case(case: &Value) -> Check {
+fn payload_case(world: &World, case: &Value) -> Check {
     let m = bytes(&case["m"])?;
     let fields = &case["fields"];
     let number = |name: &str, got: i128| -> Check {
@@ -453,7 +433,7 @@ fn payload_case(case: &Value) -> Check {
     };
     match int(&case["flow"])? {
         4 => {
-            let Some(u) = expect(Upload::decode(&m), &case["expect"])? else { return Ok(()) };
+            let Some(u) = expect(Upload::decode(&world.params, &m), &case["expect"])? else { return Ok(()) };
             number("time", u.time.into())?;
             number("soc_ppm", u.soc_ppm.into())?;
             number("capacity_wh", u.capacity_wh.into())?;
@@ -462,17 +442,36 @@ fn payload_case(case: &Value) -> Check {
             number("energy_wh", u.energy_wh.into())?;
             number("departure", u.departure.into())?;
             number("target_ppm", u.target_ppm.into())?;
+            if !fields["pile"].is_null() {
+                same("pile", &u.pile, &fields["pile"])?;
+            }
+            match &u.session {
+                Some(record) if !fields.is_null() => same("ss", &record.0, &fields["ss"])?,
+                _ => {}
+            }
+            for (got, wanted) in u.receipts.iter().zip(items(&fields["receipts"])) {
+                same("sigma_id", &got.sigma.0, &wanted["sigma_id"])?;
+                same("rc", &got.rc, &wanted["rc"])?;
+                if int(&wanted["status"])? != u64::from(got.status) {
+                    return Err("status".into());
+                }
+            }
             same("m", &u.encode(), &case["m"])
         }
         5 => {
             let plug = if case["plug"].is_null() { None } else { Some((arr(&case["plug"])?, int(&case["now"])?)) };
-            let read = PlugIn::decode(&m).and_then(|p| match &plug {
+            let read = PlugIn::decode(&world.params, &m).and_then(|p| match &plug {
                 Some((plug, now)) => p.check(Some(plug), *now).map(|()| p),
                 None => Ok(p),
             });
             let Some(p) = expect(read, &case["expect"])? else { return Ok(()) };
             number("not_before", p.not_before.into())?;
             number("not_after", p.not_after.into())?;
+            number("mode", if p.delegated.is_some() { 2 } else { 1 })?;
+            if let Some(lent) = p.delegated.as_ref().filter(|_| !fields.is_null()) {
+                same("ss", &lent.record.0, &fields["ss"])?;
+                same("sk", &lent.sk, &fields["sk"])?;
+            }
             same("m", &p.encode(), &case["m"])
         }
         6 => {
@@ -480,6 +479,8 @@ fn payload_case(case: &Value) -> Check {
             if fields.is_null() {
                 return Ok(());
             }
+            number("part", r.part.into())?;
+            number("parts", r.parts.into())?;
             same("sigma_id", &r.sigma.0, &fields["sigma_id"])?;
             for ((class, f), to) in r.receivers.iter().zip(items(&fields["to"])) {
                 same("f", f, &to["f"])?;
@@ -491,7 +492,7 @@ fn payload_case(case: &Value) -> Check {
         }
         flow => {
             let flow = Flow::from_code(flow as u8).ok_or("flow")?;
-            expect(payload::check_layout(flow, &m), &case["expect"]).map(|_| ())
+            expect(payload::check_layout(&world.params, flow, &m), &case["expect"]).map(|_| ())
         }
     }
 }
@@ -512,7 +513,8 @@ fn signature(world: &World, case: &Value) -> Check {
 fn make(world: &World, m: &Value) -> Result<Result<Vec<u8>, Error>, String> {
     let Some(flow) = Flow::from_code(int(&m["flow"])? as u8) else { return Ok(Err(Error::SenderInput)) };
     let floor = int_or(&m["floor"], 64)? as u32;
-    let env = Envelope { flow, created: int(&m["created"])?, ttl: int(&m["ttl"])? as u32, floor };
+    let pad_to = int_or(&m["pad_to"], 0)? as u32;
+    let env = Envelope { flow, created: int(&m["created"])?, ttl: int(&m["ttl"])? as u32, floor, pad_to };
     let Ok(ticket) = Ticket::new(world.pair(&m["ticket"])?.clone()) else { return Ok(Err(Error::SenderInput)) };
     let messages: Result<Vec<Vec<u8>>, _> = items(&m["to"]).iter().map(|t| bytes(&t["m"])).collect();
     let messages = messages?;
@@ -650,4 +652,40 @@ fn vote_batch(world: &World, case: &Value) -> Check {
         weights(&vote::batch_vote_weights(&list), case)?;
     }
     if case["expect"] == vote::verify_batch(&list) { Ok(()) } else { Err("batch result".into()) }
+}
+
+fn slice_case(world: &World, case: &Value) -> Check {
+    let read = Slice::verify(&world.params, &bytes(&case["bytes"])?, int(&case["now"])?);
+    let Some(slice) = expect(read, &case["expect"])? else { return Ok(()) };
+    if case["j"].is_null() || int(&case["j"])? == u64::from(slice.index()) {
+        return Ok(());
+    }
+    Err(format!("it is entry {}", slice.index()))
+}
+
+fn complaint_case(world: &World, case: &Value) -> Check {
+    let sigma = bytes(&case["sigma"])?.into();
+    let sigma = VerifiedSigma::verify(&world.params, &sigma, int(&case["now"])?).map_err(|e| e.to_string())?;
+    let wire = bytes(&case["bytes"])?;
+    let read = complaint::check(&world.params, sigma.head(), &wire);
+    if !case["rand"].is_null() {
+        let made = complaint::make(sigma.head(), world.pair(&case["record"])?, &arr(&case["rand"])?);
+        same("complaint", &made, &case["bytes"])?;
+    }
+    let Some(complaint) = expect(read, &case["expect"])? else { return Ok(()) };
+    if !case["k"].is_null() {
+        same("k", complaint.k.as_bytes(), &case["k"])?;
+    }
+    if case["finding"].is_null() {
+        return Ok(());
+    }
+    let pins: Result<BTreeSet<RecordId>, String> =
+        items(&case["pinned"]).iter().map(|r| Ok(RecordId(arr(r)?))).collect();
+    expect(complaint::finding(&world.params, &sigma, &complaint, &pins?), &case["finding"]).map(|_| ())
+}
+
+fn receipt_case(case: &Value) -> Check {
+    let k = EntryKey::from_bytes(arr(&case["k"])?);
+    let receipt = Receipt::new(&k, SigmaId(arr(&case["sigma_id"])?), int(&case["status"])? as u8);
+    same("rc", &receipt.rc, &case["rc"])
 }
