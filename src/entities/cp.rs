@@ -2,7 +2,7 @@
 //! WORLD.md §4, §7.4, §7.5). It acts on what it opened and authenticated, on nothing else.
 
 use super::actor::{ActorId, Role};
-use super::command::Profile;
+use super::command::{Command, NoCommand, Profile};
 use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
@@ -329,10 +329,13 @@ impl Cp {
         let Some(bay) = self.bay.as_mut() else { return };
         let running = bay.transaction.as_ref();
         let newer = |p: &Profile| running.is_none_or(|t| t.id == p.transaction && t.newest.profile.profile < p.profile);
-        let Some(profile) = Profile::decode(message).filter(newer) else {
-            let (what, reason) = ("command".to_owned(), "Command".to_owned());
-            let sigma = Some(Digest(id.0));
-            return io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En5);
+        let profile = match Command::decode(Flow::COMMAND, message) {
+            Ok(Command::Profile(profile)) if newer(&profile) => profile,
+            _ => {
+                let (what, reason) = ("command".to_owned(), NoCommand.to_string());
+                let sigma = Some(Digest(id.0));
+                return io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En5);
+            }
         };
         io.ruled(FactKind::Commanded { flow: 1, kind: 1 }, ActorRule::En5);
         let number = profile.transaction;

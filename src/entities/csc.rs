@@ -2,7 +2,7 @@
 //! (paper §4.2, WORLD.md §4, §7.3).
 
 use super::actor::{ActorId, Role};
-use super::command::Profile;
+use super::command::{Command, Profile};
 use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op, PlanLine};
 use super::io::{Input, Io, TimerId, cost};
@@ -217,7 +217,8 @@ impl Csc {
     /// One σ for all, and beside it the routing list for the KGC alone.
     fn send(&mut self, now: Micros, orders: &[(PublicRecord, Profile)], io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
-        let messages: Vec<Vec<u8>> = orders.iter().map(|(_, profile)| profile.encode()).collect();
+        let messages: Vec<Vec<u8>> =
+            orders.iter().map(|(_, profile)| Command::Profile(profile.clone()).encode()).collect();
         let items: Vec<Item<'_>> =
             orders.iter().zip(&messages).map(|((to, _), message)| Item { to, message }).collect();
         let Some(sigma) = self.signcrypt(now, Flow::COMMAND, FLOOR, &items, io) else { return };

@@ -10,7 +10,7 @@ use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{RecordId, SigmaId};
 use crate::entities::actor::{ActorId, Role};
-use crate::entities::command::Profile;
+use crate::entities::command::{Command, Profile};
 use crate::entities::fact::FactKind;
 use crate::entities::plant::Battery;
 use crate::entities::{Entity, Packet, Setup};
@@ -263,7 +263,11 @@ impl Station {
             let Some(Packet::Area(bytes)) = (sight.packet)(*item) else { return None };
             let verified = VerifiedSigma::verify(params, bytes, sight.setup.unix(*at).0).ok()?;
             let opened = open::open(params, &verified, &who, &open::decapsulate(verified.head(), key)).ok()?;
-            Some((opened.sender_rid, Profile::decode(&opened.message)))
+            let profile = match Command::decode(verified.header().flow, &opened.message) {
+                Ok(Command::Profile(profile)) => Some(profile),
+                _ => None,
+            };
+            Some((opened.sender_rid, profile))
         })
     }
 
