@@ -129,7 +129,7 @@ pub fn paint() {
         };
         // The old future, as it was at this moment.
         if let Some((own, film)) = p.ghost() {
-            cx.set_global_alpha(0.4);
+            cx.set_global_alpha(0.3);
             let _ = cx.set_line_dash(&dashes(&[2.0, 2.0]));
             let t = p.warp().virtual_at(p.pres);
             film.flights.at_virtual(t).filter(|s| s.flight.id >= own).for_each(|seen| paint(&seen, true));

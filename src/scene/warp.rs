@@ -312,11 +312,15 @@ mod tests {
             for e in trace.effects().iter().filter(|e| e.t.0 <= warp.last_knot()) {
                 let (left, right) = (warp.begins_at(e.t.0), warp.presented_at(e.t.0));
                 assert!(left <= right, "{preset} e{}", e.id.0);
+                // Rounded down to a whole µs of the film, it is between this µs and the next.
                 for p in [left, right] {
-                    let back = warp.virtual_at(p);
-                    let gap = e.t.0 - back.min(e.t.0);
-                    assert!(back <= e.t.0 && gap <= e.t.0 / 100 + 1, "{preset}: {} became {back}", e.t.0);
+                    let (before, after) = (warp.virtual_at(p), warp.virtual_at(p + 1));
+                    assert!(before <= e.t.0 && e.t.0 <= after, "{preset}: {} is not in {before}..{after}", e.t.0);
                 }
+            }
+            for knot in &warp.knots {
+                assert_eq!((warp.virtual_at(knot.left), warp.virtual_at(knot.right)), (knot.t, knot.t));
+                assert_eq!((warp.begins_at(knot.t), warp.presented_at(knot.t)), (knot.left, knot.right));
             }
         }
     }

@@ -9,10 +9,10 @@ use crate::sim::trace::{Effect, Kind, PacketTag};
 /// The sentence under the stage for each phase.
 pub fn phase(phase: u8) -> &'static str {
     match phase {
-        1 => "Phase 1, keys: everyone gets half a key from the KGC; the other half stays private.",
-        2 => "Phase 2, signcrypt: one envelope for many cars. Nobody outside sees whose.",
-        3 => "Phase 3, agree: the gateways check the envelope and vote. A quorum must agree.",
-        _ => "Phase 4, open: each car's pile opens its own entry, gives power and bills.",
+        1 => "Phase 1, keys: everyone gets half a key; the other half stays private.",
+        2 => "Phase 2, signcrypt: one envelope, many locks. Nobody sees whose.",
+        3 => "Phase 3, agree: gateways check the envelope and vote. A quorum decides.",
+        _ => "Phase 4, open: each pile opens its own entry, gives power, bills.",
     }
 }
 
