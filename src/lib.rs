@@ -6,6 +6,7 @@
 
 pub mod clmmsc;
 pub mod entities;
+pub mod lab;
 pub mod ledger;
 #[cfg(feature = "page")]
 pub mod page;

@@ -2,42 +2,9 @@
 //! named by `CLMMSC_VECTORS`.
 #![cfg(not(target_arch = "wasm32"))]
 
-#[path = "clmmsc_vectors/kinds.rs"]
-mod kinds;
-
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Outcome of a case.
-pub enum Outcome {
-    Passed,
-    Failed(String),
-}
-
-#[derive(Default)]
-struct Tally {
-    ran: BTreeMap<String, u32>,
-    failed: Vec<String>,
-}
-
-impl Tally {
-    fn file(&mut self, name: &str, text: &str) {
-        let file: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let cases = file["cases"].as_array().unwrap_or_else(|| panic!("{name} has no cases"));
-        let world = match kinds::World::read(&file) {
-            Ok(world) => world,
-            Err(e) => return self.failed.push(format!("{name}: {e}")),
-        };
-        for case in cases {
-            let kind = case["kind"].as_str().unwrap_or("?").to_string();
-            match kinds::check(&world, case) {
-                Outcome::Passed => *self.ran.entry(kind).or_default() += 1,
-                Outcome::Failed(why) => self.failed.push(format!("{name}, {kind} {}: {why}", case["id"])),
-            }
-        }
-    }
-}
+use voltcast::lab::vectors::Tally;
 
 fn files() -> Vec<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
@@ -59,28 +26,55 @@ fn every_vector_holds() {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         tally.file(&name, &text);
     }
-    println!("ran: {:?}", tally.ran);
+    println!("ran: {:?}", tally.passed);
     let shown: Vec<&String> = tally.failed.iter().take(60).collect();
     assert!(tally.failed.is_empty(), "{} cases failed: {shown:#?}", tally.failed.len());
-    assert!(tally.ran.values().sum::<u32>() >= 500, "only {:?} ran", tally.ran);
+    assert!(tally.count() >= 700, "only {:?} ran", tally.passed);
 }
 
 /// The checker must be able to fail: each corrupted expectation is noticed.
 #[test]
 fn a_wrong_expectation_is_noticed() {
     let text = include_str!("vectors/flow1.json");
+    let failures = |file: &Value| {
+        let mut tally = Tally::default();
+        tally.file("changed.json", &file.to_string());
+        tally.failed.len()
+    };
     let mut file: Value = serde_json::from_str(text).expect("the file parses");
     for (field, value) in [("expect", "Root"), ("nullifier", "00"), ("ctx", "00"), ("sigma_id", "00")] {
         let mut changed = file.clone();
         changed["cases"] = Value::Array(vec![file["cases"][0].clone()]);
         changed["cases"][0][field] = value.into();
-        let mut tally = Tally::default();
-        tally.file("changed.json", &changed.to_string());
-        assert_eq!(tally.failed.len(), 1, "{field}");
+        assert_eq!(failures(&changed), 1, "{field}");
     }
     let name = file["records"].as_object().and_then(|r| r.keys().next()).expect("a record").clone();
     file["records"][name.as_str()]["rid"] = "00".into();
+    assert_eq!(failures(&file), 1);
+    assert_eq!(failures(&serde_json::json!({ "schema": "other", "cases": [] })), 1);
+}
+
+/// Hostile files fail; nothing else happens.
+#[test]
+fn a_broken_file_fails_with_a_word_on_it() {
+    let text = include_str!("vectors/extensions.json");
+    let file: Value = serde_json::from_str(text).expect("the file parses");
+    for (pointer, value) in [
+        ("/params/ppub", Value::from("zz")),
+        ("/params/epoch_len", Value::from(0)),
+        ("/kgc/s", Value::Null),
+        ("/cases/3/bytes", Value::from(7)),
+        ("/cases/3/kind", Value::from("nonsense")),
+        ("/cases/16/sigma", Value::from("")),
+        ("/records", Value::Array(vec![])),
+    ] {
+        let mut broken = file.clone();
+        *broken.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        let mut tally = Tally::default();
+        tally.file("broken.json", &broken.to_string());
+        assert_eq!(tally.failed.len(), 1, "{pointer}: {:?}", tally.failed);
+    }
     let mut tally = Tally::default();
-    tally.file("changed.json", &file.to_string());
+    tally.file("noise.json", "{");
     assert_eq!(tally.failed.len(), 1);
 }

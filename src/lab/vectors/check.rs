@@ -1,25 +1,24 @@
-//! One function per kind of case; each answers with the first difference.
+//! Checking vectors: one function per kind of case; each answers with the first difference (CLMMSC.md §19).
 
-use super::Outcome;
+use crate::clmmsc::channel::{self, Purpose};
+use crate::clmmsc::complaint;
+use crate::clmmsc::keys::{self, KeyPair, Ticket, UserSecret, Wanted};
+use crate::clmmsc::kgc::{Desk, Issue, MasterKey, User};
+use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
+use crate::clmmsc::payload::{self, PlugIn, Routing, Upload};
+use crate::clmmsc::pseudonym::Identity;
+use crate::clmmsc::receipt::Receipt;
+use crate::clmmsc::record::{Class, Flow, PublicRecord, Record, RecordId, Role, SigmaId};
+use crate::clmmsc::request::{self, Head, Randomness};
+use crate::clmmsc::schnorr::{self, Name};
+use crate::clmmsc::session::{Session, Side};
+use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt};
+use crate::clmmsc::slice::Slice;
+use crate::clmmsc::verify::{self, VerifiedHeader, VerifiedSigma};
+use crate::clmmsc::{Error, Params, Policy, aead, group, hash, list, merkle, vote, wire};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use voltcast::clmmsc::channel::{self, Purpose};
-use voltcast::clmmsc::complaint;
-use voltcast::clmmsc::keys::{self, KeyPair, Ticket, UserSecret, Wanted};
-use voltcast::clmmsc::kgc::{Desk, Issue, MasterKey, User};
-use voltcast::clmmsc::open::{self, EntryKey, Pinned, Receiver};
-use voltcast::clmmsc::payload::{self, PlugIn, Routing, Upload};
-use voltcast::clmmsc::pseudonym::Identity;
-use voltcast::clmmsc::receipt::Receipt;
-use voltcast::clmmsc::record::{Class, Flow, PublicRecord, Record, RecordId, Role, SigmaId};
-use voltcast::clmmsc::request::{self, Head, Randomness};
-use voltcast::clmmsc::schnorr::{self, Name};
-use voltcast::clmmsc::session::{Session, Side};
-use voltcast::clmmsc::signcrypt::{Envelope, Item, signcrypt};
-use voltcast::clmmsc::slice::Slice;
-use voltcast::clmmsc::verify::{self, VerifiedHeader, VerifiedSigma};
-use voltcast::clmmsc::{Error, Params, Policy, aead, group, hash, list, merkle, vote, wire};
 
 type Check = Result<(), String>;
 
@@ -29,6 +28,7 @@ struct Known {
     pair: Option<KeyPair>,
 }
 
+/// Parameters, KGC and records of a file.
 pub struct World {
     params: Params,
     master: MasterKey,
@@ -93,6 +93,10 @@ fn weights(got: &[[u8; 16]], case: &Value) -> Check {
 }
 
 impl World {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// What is missing or does not fit, and in which record.
     pub fn read(file: &Value) -> Result<World, String> {
         let p = &file["params"];
         let policy = Policy {
@@ -153,9 +157,13 @@ impl World {
     }
 }
 
-pub fn check(world: &World, case: &Value) -> Outcome {
+/// Checks one case of a file.
+///
+/// # Errors
+/// What is different or missing, in a few words.
+pub fn check(world: &World, case: &Value) -> Check {
     let kind = case["kind"].as_str().unwrap_or_default();
-    let result = match kind {
+    match kind {
         "hash" => hashes(case),
         "point" => arr(&case["bytes"]).and_then(|b| expect(group::dec(&b), &case["expect"])).map(|_| ()),
         "scalar" => arr(&case["bytes"]).and_then(|b| expect(group::scal(&b), &case["expect"])).map(|_| ()),
@@ -185,8 +193,7 @@ pub fn check(world: &World, case: &Value) -> Outcome {
         "complaint" => complaint_case(world, case),
         "receipt" => receipt_case(case),
         other => Err(format!("unknown kind {other}")),
-    };
-    result.map_or_else(Outcome::Failed, |()| Outcome::Passed)
+    }
 }
 
 fn hashes(case: &Value) -> Check {
