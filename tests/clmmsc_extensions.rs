@@ -139,7 +139,7 @@ fn a_complaint_opens_one_entry_for_everybody_and_no_other() {
 fn a_lent_session_key_opens_what_is_addressed_to_it() {
     let world = World::new();
     let session = world.key(Class::Session, Role::Ev, 50);
-    let sigma = world.verified(&world.send(&[session.clone()], 0));
+    let sigma = world.verified(&world.send(std::slice::from_ref(&session), 0));
     let lent = Delegated { record: *session.record(), sk: session.expose_sk() };
     let plug_in = PlugIn { kses: [1; 32], plug: [2; 16], not_before: 0, not_after: 9, delegated: Some(lent.clone()) };
     let read = PlugIn::decode(&world.params, &plug_in.encode()).unwrap();
