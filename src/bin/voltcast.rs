@@ -3,6 +3,9 @@
 //! Exit code 0: done and every invariant held; 1: an invariant broke; 2: bad arguments or file, said in one sentence.
 //! Only this file may look at a clock or at files.
 
+#[path = "voltcast/vectors.rs"]
+mod vectors;
+
 use std::process::ExitCode;
 use voltcast::sim::export;
 use voltcast::sim::intervention::Intervention;
@@ -20,9 +23,11 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast run --link LINK [--json FILE] [--quiet]
   voltcast scenarios
   voltcast scenario NAME|FILE [--explain]
+  voltcast vectors make --seed N --out FOLDER
+  voltcast vectors check FILE|FOLDER…
 
 NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
-Exit code 0: every invariant held; 1: one broke; 2: bad arguments or file.";
+Exit code 0: every invariant held; 1: one broke, or a vector did not hold; 2: bad arguments or file.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +51,7 @@ fn command(args: &[String]) -> Result<bool, String> {
             list()
         }
         "scenario" => show(rest),
+        "vectors" => vectors::command(rest),
         "help" | "--help" | "-h" => {
             print(USAGE)?;
             Ok(true)

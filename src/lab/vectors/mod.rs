@@ -1,6 +1,7 @@
-//! Test vectors of the scheme in the schema `clmmsc-vectors/1` (CLMMSC.md §19): checking those of anybody.
+//! Test vectors of the scheme in the schema `clmmsc-vectors/1` (CLMMSC.md §19): checking those of anybody and making our own.
 
 pub mod check;
+pub mod make;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
