@@ -196,6 +196,8 @@ pub fn App() -> Html {
         let menu = menu.clone();
         Callback::from(move |e: MouseEvent| {
             menu.set(None);
+            // The first run stops where somebody takes over.
+            player::with(|p| p.playing &= !p.first_run);
             if let Some(Target::Message(id)) = pick::at(e.client_x(), e.client_y()) {
                 player::with(|p| {
                     p.playing = false;

@@ -26,6 +26,8 @@ thread_local! {
     static PLAYER: RefCell<Option<Player>> = const { RefCell::new(None) };
 }
 
+/// How long the end of the first run is shown before it begins again.
+const REST_MS: f64 = 4_000.0;
 /// Frame times kept for `stats()`.
 const FRAMES: usize = 600;
 
@@ -90,6 +92,8 @@ pub struct Player {
     waiting: Option<Moment>,
     scheduled: bool,
     last_frame: Option<f64>,
+    /// Milliseconds that the first run has stood at its end.
+    rest: f64,
     frames: Vec<f64>,
     notify: Option<Rc<dyn Fn()>>,
 }
@@ -174,6 +178,7 @@ impl Player {
             waiting: Some(link.at.unwrap_or(Moment::Start)),
             scheduled: false,
             last_frame: None,
+            rest: 0.0,
             frames: Vec::new(),
             notify: None,
             link,
@@ -492,8 +497,13 @@ impl Player {
         let before = self.count;
         self.count = self.warp().count_at(self.pres, self.trace());
         if self.complete() && self.pres >= end {
-            self.playing = false;
             self.count = self.trace().len();
+            self.rest += dt;
+            // The first run begins again until somebody takes over.
+            match self.first_run {
+                true if self.rest >= REST_MS => (self.pres, self.count, self.rest) = (0, 0, 0.0),
+                first => self.playing = first,
+            }
         }
         let shown = self.trace().effects().get(before as usize..self.count as usize).unwrap_or_default();
         if shown.iter().any(|e| matches!(e.kind, Kind::InvariantBroken { .. })) {

@@ -44,6 +44,11 @@ pub fn packet(tag: PacketTag) -> &'static str {
     }
 }
 
+/// So many things, in words that agree.
+fn some(count: u32, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 fn money(total: i64, currency: &str) -> String {
     let sign = if total < 0 { "−" } else { "" };
     format!("{sign}{}.{:02} {currency}", total.unsigned_abs() / 100, total.unsigned_abs() % 100)
@@ -88,7 +93,7 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
     match fact {
         F::SetUp { .. } => format!("{who} draws its master key and publishes the parameters."),
         F::Registered { of, class, count } if *class == 2 => {
-            format!("{who} issues {count} one-time tickets to {}.", of.label())
+            format!("{who} issues {} to {}.", some(*count, "one-time ticket"), of.label())
         }
         F::Registered { of, .. } => format!("{who} issues half a key to {}.", of.label()),
         F::PseudonymIssued { of, .. } => format!("{who} gives {} a pseudo-identity only it can open.", of.label()),
@@ -112,8 +117,11 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         }
         F::Verified { error: None, .. } => format!("{who} finds σ valid with public parameters only."),
         F::Verified { error: Some(e), .. } => format!("{who} refuses σ: {e}.{rule}"),
-        F::DataSetSent { count, .. } => format!("{who} offers the primary {count} verified ciphertexts."),
-        F::DataSetMerged { from, count } => format!("{who} merges {count} ciphertexts from {}.", from.label()),
+        F::DataSetSent { count, .. } => format!("{who} offers the primary {}.", some(*count, "verified ciphertext")),
+        F::DataSetMerged { from, count: 0 } => format!("{who} knows all that {} offers.", from.label()),
+        F::DataSetMerged { from, count } => {
+            format!("{who} merges {} from {}.", some(*count, "ciphertext"), from.label())
+        }
         F::PrePrepared { view, seq, .. } => format!("{who} has the proposal of block {seq} in view {view}."),
         F::Voted { vote, seq, .. } => format!("{who} votes {} for block {seq}.", round(*vote)),
         F::VoteCounted { vote, seq, from, have, need, .. } => {
@@ -131,12 +139,12 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Committed { seq, .. } => format!("{who} has enough commits: block {seq} is final."),
         F::Executed { seq, .. } => format!("{who} executes block {seq}."),
         F::BlockAppended { height, count, .. } => {
-            format!("{who} appends block {height} with {count} ciphertexts to its chain.")
+            format!("{who} appends block {height} with {} to its chain.", some(*count, "ciphertext"))
         }
         F::Sealed { height, .. } => format!("{who} seals block {height}."),
         F::Published { height, .. } => format!("{who} publishes block {height}."),
         F::ViewChange { target, reason } => format!("{who} asks for view {target}. {reason}"),
-        F::NewView { view, carried } => format!("{who} enters view {view}; {carried} blocks carried over."),
+        F::NewView { view, carried } => format!("{who} enters view {view}; {} carried over.", some(*carried, "block")),
         F::BodyFetched { seq, .. } => format!("{who} fetches the missing body of block {seq}."),
         F::KeyReleased { .. } => format!("{who} computes Z = sk·T and hands its pile the key of one entry."),
         F::Located { index, comparisons, .. } => {
@@ -165,9 +173,10 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
 fn operation(op: Op, count: u32) -> String {
     match op {
         Op::OneTimeKey => "draws a one-time secret t and puts T = t·P on the envelope".into(),
-        Op::SharedSecrets => format!("computes one shared secret Z_i = t·PK_i for each receiver, {count} in all"),
-        Op::SealEntries => format!("seals {count} messages, each under its own key"),
+        Op::SharedSecrets => format!("computes a shared secret Z_i = t·PK_i for {}", some(count, "receiver")),
+        Op::SealEntries => format!("seals {}, each under its own key", some(count, "message")),
         Op::SortByTag => "sorts the entries by tag, so that their order says nothing".into(),
+        Op::MerkleRoot if count == 1 => "takes its one entry as the Merkle root".into(),
         Op::MerkleRoot => format!("folds {count} entries into one Merkle root"),
         Op::InnerSignature => "signs inside, where only receivers see who sent it".into(),
         Op::OuterSignature => "signs outside under a one-time ticket: everyone can check, nobody learns who".into(),

@@ -3,7 +3,7 @@
 //! The world appends, the page mirrors; both compute the same digest chain. Nothing here decides anything.
 
 use crate::entities::actor::{ActorId, Role};
-use crate::entities::fact::{FactKind, Rule};
+use crate::entities::fact::{FactKind, Op, Rule};
 use crate::ledger::{Digest, Micros};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
@@ -290,7 +290,13 @@ impl Effect {
             | F::Metered { .. }
             | F::Billed { .. }
             | F::Departed { .. } => Some(4),
-            F::Step { .. } | F::Opened { .. } | F::Held { .. } | F::Refused { .. } => None,
+            F::Step { op, .. } => match op {
+                Op::AcceptKey => Some(1),
+                Op::MerkleRoot if self.actor.is_some_and(|a| a.role == Role::Css) => Some(3),
+                Op::Decapsulate | Op::OpenEntry | Op::CheckSender => None,
+                _ => Some(2),
+            },
+            F::Opened { .. } | F::Held { .. } | F::Refused { .. } => None,
         }
     }
 }
