@@ -305,6 +305,66 @@ fn a_page_that_panics_reopens_its_run() -> Outcome {
     })
 }
 
+/// Whatever a link or a script says, the page answers in a sentence and goes on.
+#[test]
+fn hostile_links_and_calls_get_a_sentence() -> Outcome {
+    const LINKS: [(&str, &str); 12] = [
+        ("#/x", "a link to a run starts with"),
+        ("#/run/nope", "there is no scenario `nope`"),
+        ("#/run/<script>alert(1)</script>", "may only have lower-case letters"),
+        ("#/run/day4?n=3", "n must be"),
+        ("#/run/day4?n=1000", "n must be"),
+        ("#/run/day4?seed=-1", "seed must be"),
+        ("#/run/day4?at=e999999999999", "at must be"),
+        ("#/run/day4?at=99999999s", "at must be"),
+        ("#/run/day4?do=zzz", "intervention `zzz`"),
+        ("#/run/day4?do=e10~crash~css9", "there is no css9"),
+        ("#/run/day4?what=ever", "which means nothing here"),
+        ("#/run/day4?at=end&d=0011223344", "Not reproduced"),
+    ];
+    let calls = [
+        ("seek", json!({}), "`at`"),
+        ("seek", json!({ "at": 5 }), "`at`"),
+        ("seek", json!({ "at": "soon" }), "at must be"),
+        ("step", json!({ "by": "century" }), "`by`"),
+        ("step", json!({ "n": "two" }), "`n`"),
+        ("rate", json!({ "x": 100 }), "`x`"),
+        ("select", json!({ "id": "css" }), "`id`"),
+        ("inject", json!("x"), "an intervention is an object"),
+        ("inject", json!([1]), "an intervention is an object"),
+        ("inject", json!({}), "`do`"),
+        ("inject", json!({ "intervention": { "do": { "explode": "css1" } } }), "explode"),
+        ("inject", json!({ "do": { "crash": "css99" } }), "css99"),
+        ("inject", json!({ "at": "e99999999", "do": { "crash": "css1" } }), "the run ends before"),
+        ("load", json!({}), "`link`"),
+        ("panic", json!({ "of": "page" }), "only a test"),
+        ("nonsense", json!({}), "there is no command"),
+    ];
+    run("hostile", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            for (link, word) in LINKS {
+                page.script("location.hash = arguments[0]", vec![link.into()]).await?;
+                let said =
+                    "return [...document.querySelectorAll('.notice')].some((e) => e.innerText.includes(arguments[0]))";
+                let asked = Instant::now();
+                while page.script(said, vec![word.into()]).await? != json!(true) {
+                    ensure(asked.elapsed() < PATIENCE, format!("{link}: no word of {word:?}"))?;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            for (command, arguments, word) in calls {
+                let answer = page.call(command, arguments.clone()).await;
+                let refused = answer.as_ref().is_err_and(|e| e.to_string().contains(word));
+                ensure(refused, format!("{command} {arguments}: {answer:?}"))?;
+            }
+            page.call("seek", json!({ "at": "end" })).await?;
+            page.until_state("the page still runs", |state| state["complete"] == json!(true)).await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
 /// E11: a shared link, opened in a new tab, runs again and is certified equal; a wrong digest is not.
 #[test]
 fn e11_a_shared_link_is_reproduced() -> Outcome {

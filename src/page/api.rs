@@ -49,7 +49,10 @@ async fn command(name: String, args: Value) -> Result<Value, String> {
             settled().await;
         }
         "step" => {
-            let n = args["n"].as_i64().unwrap_or(1).clamp(-10_000, 10_000) as i32;
+            let n = match &args["n"] {
+                Value::Null => 1,
+                n => n.as_i64().ok_or("`n` is a whole number")?.clamp(-10_000, 10_000) as i32,
+            };
             let by = args["by"].as_str().unwrap_or("event");
             if player::with(|p| p.step(by, n)) != Some(true) {
                 return Err(format!("`by` is event, beat or phase, not `{by}`"));

@@ -77,6 +77,9 @@ fn answer(request: u32, reply: Reply) {
 /// # Errors
 /// One sentence, if the wish is no intervention or is not possible.
 pub async fn inject(mut wish: Value) -> Result<u16, String> {
+    if !wish.is_object() {
+        return Err("an intervention is an object such as {\"do\": {\"crash\": \"css1\"}}".into());
+    }
     let asked = player::with(|p| {
         p.keep_last_good();
         if wish.get("at").is_none() {
