@@ -3,6 +3,9 @@
 //! Exit code 0: done and every invariant held; 1: an invariant broke; 2: bad arguments or file, said in one sentence.
 //! Only this file may look at a clock or at files.
 
+#[cfg(feature = "attack-lab")]
+#[path = "voltcast/attacks.rs"]
+mod attacks;
 #[path = "voltcast/vectors.rs"]
 mod vectors;
 
@@ -25,6 +28,7 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast scenario NAME|FILE [--explain]
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
+  voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
 NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
 Exit code 0: every invariant held; 1: one broke, or a vector did not hold; 2: bad arguments or file.";
@@ -52,6 +56,8 @@ fn command(args: &[String]) -> Result<bool, String> {
         }
         "scenario" => show(rest),
         "vectors" => vectors::command(rest),
+        #[cfg(feature = "attack-lab")]
+        "attacks" => attacks::command(rest),
         "help" | "--help" | "-h" => {
             print(USAGE)?;
             Ok(true)

@@ -40,6 +40,8 @@ pub mod slice;
 pub mod ticket_opening;
 pub mod verify;
 pub mod vote;
+#[cfg(feature = "attack-lab")]
+pub(crate) mod weak;
 pub mod wire;
 
 pub use check::{Check, Failure};

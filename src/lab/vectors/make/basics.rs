@@ -1,6 +1,6 @@
 //! Primitives.
 
-use super::{Cases, Maker, hex};
+use super::{Cases, People, hex};
 use crate::clmmsc::pseudonym::Identity;
 use crate::clmmsc::record::BASE;
 use crate::clmmsc::verify::node_hash;
@@ -14,7 +14,7 @@ const ORDER: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for (label, parts) in [("kem", 3usize), ("leaf", 2), ("h", 0), ("bw", 1)] {
         let parts: Vec<Vec<u8>> = (0..parts).map(|i| maker.noise(i * 37)).collect();
         let borrowed: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();

@@ -1,6 +1,6 @@
 //! A sender that cheats: it follows the scheme but for the one thing a case is about.
 
-use super::{CREATED, Maker, TTL};
+use super::{CREATED, People, TTL};
 use crate::clmmsc::hash::{h32, h64, hs, label};
 use crate::clmmsc::params::SUITE;
 use crate::clmmsc::schnorr::{self, Name};
@@ -31,7 +31,7 @@ pub struct Trick {
     pub order: bool,
 }
 
-impl Maker {
+impl People {
     /// A σ of the CSC for `receivers`, each with the message "go".
     pub fn forge(&mut self, receivers: &[&str], trick: &Trick) -> Result<Vec<u8>, Error> {
         const L: u32 = 64;

@@ -13,44 +13,17 @@ mod verify;
 
 use super::Tally;
 use crate::clmmsc::group;
-use crate::clmmsc::keys::Wanted;
-use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::open::decapsulate;
 use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt};
 use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{Class, Error, Flow, KeyPair, Params, Policy, Record, Role, Ticket, UserSecret};
-use curve25519_dalek::scalar::Scalar;
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use crate::clmmsc::{Class, Error, Flow, Ticket};
+use crate::lab::people::{CREATED, NOW, People, Person, TTL, scalar};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const CREATED: u64 = 1_760_000_000;
-const NOW: u64 = CREATED + 7;
-const TTL: u32 = 300;
-
 fn hex(bytes: impl AsRef<[u8]>) -> String {
     crate::sim::inspect::hex(bytes.as_ref())
-}
-
-/// A key of the files, with what a checker needs to make it again.
-struct Person {
-    pair: KeyPair,
-    x: [u8; 32],
-    d: [u8; 32],
-    uid: u64,
-    ctr: u32,
-}
-
-struct Maker {
-    rng: ChaCha20Rng,
-    s: [u8; 32],
-    kf: [u8; 32],
-    master: MasterKey,
-    params: Params,
-    people: BTreeMap<String, Person>,
-    uids: u64,
 }
 
 /// The cases of one file.
@@ -78,72 +51,7 @@ struct Made {
     sender: String,
 }
 
-impl Maker {
-    fn new(seed: u64) -> Result<Maker, Error> {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let s = scalar(&mut rng);
-        let mut kf = [0; 32];
-        rng.fill_bytes(&mut kf);
-        let master = MasterKey::from_scalar(&s, kf)?;
-        let policy = Policy { epoch_len: 3600, skew: 30, ttl_max: 600, max_bytes: 1 << 26 };
-        let params = master.params(&format!("voltcast-{seed}"), policy)?;
-        let mut maker = Maker { rng, s, kf, master, params, people: BTreeMap::new(), uids: 0 };
-        maker.person("kgc", Class::Id, Role::Kgc)?;
-        Ok(maker)
-    }
-
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        let mut out = [0; N];
-        self.rng.fill_bytes(&mut out);
-        out
-    }
-
-    fn noise(&mut self, len: usize) -> Vec<u8> {
-        let mut out = vec![0; len];
-        self.rng.fill_bytes(&mut out);
-        out
-    }
-
-    fn epoch(&self) -> u32 {
-        self.params.epoch(CREATED)
-    }
-
-    /// A person with a record of the current epoch; cars and tickets for one epoch, the others for a hundred.
-    fn person(&mut self, name: &str, class: Class, role: Role) -> Result<(), Error> {
-        let epoch = self.epoch();
-        let last = if class == Class::Id && role != Role::Ev { epoch + 100 } else { epoch };
-        self.person_at(name, class, role, (epoch, last))
-    }
-
-    fn person_at(&mut self, name: &str, class: Class, role: Role, (from, to): (u32, u32)) -> Result<(), Error> {
-        if self.people.contains_key(name) {
-            return Ok(());
-        }
-        let x = scalar(&mut self.rng);
-        let user = UserSecret::from_scalar(group::scal(&x)?);
-        let (uid, ctr) = (self.uids, (self.uids % 3) as u32);
-        self.uids += 1;
-        let rand = self.bytes();
-        let issue = Issue { class, role, from, to, uid, ctr };
-        let (record, d) = self.master.issue(&self.params, &issue, &user.public(), &rand)?;
-        let pair = KeyPair::accept(&self.params, &Wanted { class, role, from, to }, &user, &record, &d)?;
-        self.people.insert(name.into(), Person { pair, x, d, uid, ctr });
-        Ok(())
-    }
-
-    /// A person who is there; callers name only those they made.
-    fn get(&self, name: &str) -> Result<&Person, Error> {
-        self.people.get(name).ok_or(Error::Enrolment)
-    }
-
-    fn pair(&self, name: &str) -> Result<&KeyPair, Error> {
-        Ok(&self.get(name)?.pair)
-    }
-
-    fn record(&self, name: &str) -> Result<Record, Error> {
-        Ok(*self.pair(name)?.record())
-    }
-
+impl People {
     fn rid(&self, name: &str) -> Result<String, Error> {
         Ok(hex(self.pair(name)?.public().rid.0))
     }
@@ -170,17 +78,6 @@ impl Maker {
         }
         let to = to.iter().map(|(name, m)| ((*name).to_string(), m.to_vec())).collect();
         Ok(Made { bytes: made.bytes, make, to, sender })
-    }
-
-    /// The usual sender of a flow.
-    fn sender(&mut self, flow: Flow) -> Result<String, Error> {
-        let (name, role) = match flow.sender() {
-            Role::Csc => ("csc", Role::Csc),
-            Role::Css => ("css0", Role::Css),
-            _ => ("ev0", Role::Ev),
-        };
-        self.person(name, Class::Id, role)?;
-        Ok(name.into())
     }
 
     /// k of a receiver for a σ.
@@ -238,13 +135,6 @@ impl Maker {
     }
 }
 
-/// A random scalar, as its 32 bytes.
-fn scalar(rng: &mut ChaCha20Rng) -> [u8; 32] {
-    let mut wide = [0; 64];
-    rng.fill_bytes(&mut wide);
-    Scalar::from_bytes_mod_order_wide(&wide).to_bytes()
-}
-
 /// Which of `people` a case names.
 fn names(value: &Value, people: &BTreeMap<String, Person>, found: &mut BTreeSet<String>) {
     match value {
@@ -262,7 +152,7 @@ fn names(value: &Value, people: &BTreeMap<String, Person>, found: &mut BTreeSet<
 /// # Errors
 /// A sentence, if a case does not hold in our own checker: then one of the two is wrong.
 pub fn make(seed: u64) -> Result<BTreeMap<String, String>, String> {
-    type Section = (&'static str, &'static str, fn(&mut Maker, &mut Cases) -> Result<(), Error>);
+    type Section = (&'static str, &'static str, fn(&mut People, &mut Cases) -> Result<(), Error>);
     let sections: [Section; 8] = [
         ("primitives", "Hash, group, AEAD, buckets, Merkle trees, pseudo-identities.", basics::cases),
         ("registration", "Issue, accept, requests, answers, lists, boxes.", registration::cases),
@@ -275,7 +165,7 @@ pub fn make(seed: u64) -> Result<BTreeMap<String, String>, String> {
     ];
     let mut files = BTreeMap::new();
     for (title, about, section) in sections {
-        let mut maker = Maker::new(seed).map_err(|e| e.to_string())?;
+        let mut maker = People::new(seed).map_err(|e| e.to_string())?;
         let mut cases = Cases::default();
         section(&mut maker, &mut cases).map_err(|e| format!("{title}: {e}"))?;
         let text = serde_json::to_string_pretty(&maker.file(title, about, cases)).map_err(|e| e.to_string())?;

@@ -1,13 +1,13 @@
 //! Openings that one check refuses: receivers in the wrong place or time, and senders that cheat inside.
 
 use super::forge::Trick;
-use super::{CREATED, Cases, Maker, NOW, hex};
+use super::{CREATED, Cases, NOW, People, hex};
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::HEADER;
 use crate::clmmsc::{Class, Error, Flow, Role};
 use serde_json::{Value, json};
 
-pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     for name in ["ev0", "ev1", "ev2"] {
         maker.person(name, Class::Id, Role::Ev)?;
@@ -23,7 +23,7 @@ pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     let made = maker.sigma(Flow::COMMAND, &[("ev0", b"go"), ("ev1", b"stop")], 64, 0)?;
     let (csc, id) = (maker.rid("csc")?, hex(sigma_id(&maker.params, &made.bytes).0));
     let nullifier = hex(ticket_of(&made.bytes).ok_or(Error::Length)?.rid(&maker.params).0);
-    let open = |maker: &Maker, name: &str, change: Value| -> Result<Value, Error> {
+    let open = |maker: &People, name: &str, change: Value| -> Result<Value, Error> {
         let mut open = json!({ "record": name, "k": maker.key(&made.bytes, name)?, "pinned": [csc] });
         if let (Value::Object(open), Value::Object(change)) = (&mut open, change) {
             open.extend(change);

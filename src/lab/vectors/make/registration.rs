@@ -1,6 +1,6 @@
 //! Issue, accept, requests, answers, lists, boxes.
 
-use super::{CREATED, Cases, Maker, NOW, hex, scalar};
+use super::{CREATED, Cases, NOW, People, hex, scalar};
 use crate::clmmsc::channel::{Purpose, seal_box};
 use crate::clmmsc::kgc::Issue;
 use crate::clmmsc::request::{self, Head, Randomness};
@@ -8,7 +8,7 @@ use crate::clmmsc::schnorr::{self, Name};
 use crate::clmmsc::{Class, Error, Record, Role, UserSecret, group, keys, list};
 use serde_json::{Value, json};
 
-pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     issue_and_accept(maker, cases)?;
     requests(maker, cases)?;
     answers(maker, cases)?;
@@ -16,7 +16,7 @@ pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     signatures(maker, cases)
 }
 
-fn issue_and_accept(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn issue_and_accept(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     let kinds = [(Class::Id, Role::Ev), (Class::Id, Role::Csc), (Class::Ticket, Role::Css), (Class::Session, Role::Ev)];
     let mut issued = Vec::new();
@@ -72,7 +72,7 @@ fn issue_and_accept(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn requests(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn requests(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     for (name, role) in [("ev0", Role::Ev), ("ev1", Role::Ev), ("csc", Role::Csc), ("css0", Role::Css)] {
         maker.person(name, Class::Id, role)?;
@@ -177,7 +177,7 @@ fn requests(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn answers(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn answers(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     let xs = [scalar(&mut maker.rng), scalar(&mut maker.rng)];
     let users: Result<Vec<UserSecret>, Error> =
@@ -227,12 +227,12 @@ fn answers(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn lists(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn lists(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     maker.person("ss0", Class::Session, Role::Ev)?;
     maker.person_at("ev-old", Class::Id, Role::Ev, (epoch - 2, epoch - 1))?;
     let rand = maker.bytes();
-    let write = |maker: &Maker, names: &[&str]| -> Result<Vec<u8>, Error> {
+    let write = |maker: &People, names: &[&str]| -> Result<Vec<u8>, Error> {
         let records: Result<Vec<Record>, Error> = names.iter().map(|n| maker.record(n)).collect();
         Ok(list::make(&maker.params, maker.pair("kgc")?, epoch, &records?, &rand))
     };
@@ -288,7 +288,7 @@ fn lists(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn signatures(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn signatures(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for name in [Name::Inner, Name::Outer, Name::KeyRequest, Name::Attach, Name::List, Name::Vote] {
         let (m, rand) = (maker.bytes::<64>(), maker.bytes::<32>());
         let sig = schnorr::sign(name, maker.pair("csc")?, &m, &rand);

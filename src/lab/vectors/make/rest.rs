@@ -1,6 +1,6 @@
 //! Flows and payloads, sizes, votes and batches, extensions.
 
-use super::{CREATED, Cases, Made, Maker, NOW, hex};
+use super::{CREATED, Cases, Made, NOW, People, hex};
 use crate::clmmsc::open::EntryKey;
 use crate::clmmsc::payload::{Delegated, PlugIn, Routing, Upload, session_key};
 use crate::clmmsc::receipt::Receipt;
@@ -13,7 +13,7 @@ use crate::clmmsc::{Class, Error, Flow, Role, complaint, slice, vote};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub fn flows(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn flows(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for code in 1..=7 {
         let flow = Flow::from_code(code).ok_or(Error::Flow)?;
         let (name, role) = match flow.receiver() {
@@ -42,7 +42,7 @@ pub fn flows(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     frames(maker, cases)
 }
 
-fn payloads(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn payloads(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     maker.person("ss0", Class::Session, Role::Ev)?;
     let session = maker.record("ss0")?;
     let receipt = Receipt { sigma: SigmaId(maker.bytes()), status: 1, rc: maker.bytes() };
@@ -175,7 +175,7 @@ fn payloads(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn frames(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn frames(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let (plug, rand): ([u8; 16], [u8; 32]) = (maker.bytes(), maker.bytes());
     let kses = session_key(maker.pair("ev1")?, &plug, &rand);
     cases.add(
@@ -223,7 +223,7 @@ fn frames(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-pub fn sizes(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn sizes(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for n in [1usize, 2, 3, 5, 8, 10, 31, 100, 1_000] {
         let names: Vec<String> = (0..n).map(|i| format!("ev{i}")).collect();
         names.iter().try_for_each(|name| maker.person(name, Class::Id, Role::Ev))?;
@@ -244,7 +244,7 @@ pub fn sizes(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-pub fn votes(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn votes(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let epoch = maker.epoch();
     let names: Vec<String> = (0..7).map(|i| format!("css{i}")).collect();
     names.iter().try_for_each(|name| maker.person(name, Class::Id, Role::Css))?;
@@ -297,7 +297,7 @@ pub fn votes(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
 }
 
 /// Batches of ciphertexts.
-fn ciphertexts(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn ciphertexts(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     maker.person("ev0", Class::Id, Role::Ev)?;
     let mut all = Vec::new();
     for _ in 0..5 {
@@ -327,7 +327,7 @@ fn ciphertexts(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-pub fn extensions(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn extensions(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for i in 0..9 {
         maker.person(&format!("ev{i}"), Class::Id, Role::Ev)?;
     }
@@ -363,7 +363,7 @@ pub fn extensions(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
     Ok(())
 }
 
-fn slices(maker: &mut Maker, cases: &mut Cases, made: &Made, n: u32) -> Result<(), Error> {
+fn slices(maker: &mut People, cases: &mut Cases, made: &Made, n: u32) -> Result<(), Error> {
     let sigma = VerifiedSigma::verify(&maker.params, &Arc::from(&made.bytes[..]), NOW)?;
     for j in 0..n {
         let bytes = slice::make(&sigma, j).ok_or(Error::Path)?;
@@ -392,7 +392,7 @@ fn slices(maker: &mut Maker, cases: &mut Cases, made: &Made, n: u32) -> Result<(
     Ok(())
 }
 
-fn complaints(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+fn complaints(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     use super::forge::Trick;
     let other = maker.record("ev8")?.f();
     let tricks = [

@@ -1,7 +1,7 @@
 //! Ciphertexts that one check of V1–V7 refuses.
 
 use super::forge::Trick;
-use super::{CREATED, Cases, Maker, NOW, TTL, hex};
+use super::{CREATED, Cases, NOW, People, TTL, hex};
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::{HEADER, TAG};
 use crate::clmmsc::{Class, Error, Flow, Role};
@@ -17,7 +17,7 @@ fn add(cases: &mut Cases, name: &str, bytes: &[u8], now: u64, ledger: Value, exp
     );
 }
 
-pub fn cases(maker: &mut Maker, cases: &mut Cases) -> Result<(), Error> {
+pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     for name in ["ev0", "ev1", "ev2"] {
         maker.person(name, Class::Id, Role::Ev)?;
     }

@@ -1,0 +1,5 @@
+//! Deliberately weakened variants of the scheme, one fault each: the negative controls of the attack laboratory
+//! (CLMMSC.md §14). An attack that the scheme withstands must succeed against its control, or the experiment shows
+//! nothing.
+//!
+//! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it.

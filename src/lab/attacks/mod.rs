@@ -1,0 +1,104 @@
+//! The attack laboratory: A1–A45 of CLMMSC.md §14 as experiments that can fail.
+//!
+//! Each attack is made twice: against the scheme as it is, where exactly the named check must refuse it, and against its
+//! *negative control*, the same scheme with one deliberate weakness (`clmmsc::weak`), where it must succeed. A control that
+//! does not break is a failure of the experiment, as is a defence that does not hold.
+
+mod trial;
+
+pub use trial::{Finding, Stuck, Trial};
+
+use super::people::People;
+use serde::Serialize;
+
+/// An attack that can be run: what people read about it, and the experiment.
+pub struct Attack {
+    /// 1 to 45; shown as `A7`.
+    pub id: u8,
+    pub title: &'static str,
+    /// Who attacks, and what they have.
+    pub role: &'static str,
+    /// What they do, step by step.
+    pub moves: &'static [&'static str],
+    /// The checks that must refuse.
+    pub expected: &'static str,
+    /// What the control leaves out.
+    pub control: &'static str,
+    run: fn(&mut People, &mut Trial) -> Result<(), Stuck>,
+}
+
+/// What came out of one attack.
+#[derive(Serialize)]
+pub struct Report {
+    pub id: String,
+    pub title: &'static str,
+    pub role: &'static str,
+    pub moves: &'static [&'static str],
+    pub expected: &'static str,
+    pub control: &'static str,
+    /// Every move against the scheme met the expected answer.
+    pub held: bool,
+    /// Every move against the control succeeded.
+    pub broke: bool,
+    /// What was seen, against the scheme and against the control.
+    pub defence_evidence: Vec<Finding>,
+    pub control_evidence: Vec<Finding>,
+    /// Why the experiment could not be carried through, if it could not.
+    pub stuck: Option<String>,
+}
+
+impl Report {
+    /// Whether the experiment shows what it must.
+    pub fn good(&self) -> bool {
+        self.held && self.broke && self.stuck.is_none()
+    }
+}
+
+/// All attacks, in the order of their ids.
+pub fn all() -> Vec<&'static Attack> {
+    let groups: [&'static [Attack]; 0] = [];
+    let mut all: Vec<&'static Attack> = groups.into_iter().flatten().collect();
+    all.sort_by_key(|attack| attack.id);
+    all
+}
+
+impl Attack {
+    /// Makes the attack with everything drawn from `seed`.
+    pub fn run(&self, seed: u64) -> Report {
+        let mut trial = Trial::default();
+        let outcome = People::new(seed).map_err(Stuck::from).and_then(|mut people| (self.run)(&mut people, &mut trial));
+        Report {
+            id: format!("A{}", self.id),
+            title: self.title,
+            role: self.role,
+            moves: self.moves,
+            expected: self.expected,
+            control: self.control,
+            held: trial.held(),
+            broke: trial.broke(),
+            defence_evidence: trial.defence,
+            control_evidence: trial.control,
+            stuck: outcome.err().map(|stuck| stuck.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attack_is_withstood_and_every_control_breaks() {
+        for attack in all() {
+            for seed in [1, 2] {
+                let report = attack.run(seed);
+                assert!(
+                    report.good(),
+                    "A{} with seed {seed}: {}",
+                    attack.id,
+                    serde_json::to_string_pretty(&report).unwrap()
+                );
+            }
+        }
+    }
+}

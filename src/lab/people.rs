@@ -1,0 +1,126 @@
+//! People to experiment with: a KGC and whoever it registers, all from one seed.
+
+use crate::clmmsc::group;
+use crate::clmmsc::keys::Wanted;
+use crate::clmmsc::kgc::{Issue, MasterKey};
+use crate::clmmsc::{Class, Error, Flow, KeyPair, Params, Policy, Record, Role, UserSecret};
+use curve25519_dalek::scalar::Scalar;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use std::collections::BTreeMap;
+
+/// When ciphertexts are made, unix seconds.
+pub(super) const CREATED: u64 = 1_760_000_000;
+/// When they are looked at.
+pub(super) const NOW: u64 = CREATED + 7;
+/// How long they live, seconds.
+pub(super) const TTL: u32 = 300;
+
+/// A key pair with the secrets it was made of.
+pub(super) struct Person {
+    pub pair: KeyPair,
+    /// The user's half.
+    pub x: [u8; 32],
+    /// The KGC's half.
+    pub d: [u8; 32],
+    pub uid: u64,
+    pub ctr: u32,
+}
+
+/// One KGC with its secrets, and everybody it has registered, by name.
+pub(super) struct People {
+    pub rng: ChaCha20Rng,
+    pub s: [u8; 32],
+    pub kf: [u8; 32],
+    pub master: MasterKey,
+    pub params: Params,
+    pub people: BTreeMap<String, Person>,
+    pub uids: u64,
+}
+
+impl People {
+    pub fn new(seed: u64) -> Result<People, Error> {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let s = scalar(&mut rng);
+        let mut kf = [0; 32];
+        rng.fill_bytes(&mut kf);
+        let master = MasterKey::from_scalar(&s, kf)?;
+        let policy = Policy { epoch_len: 3600, skew: 30, ttl_max: 600, max_bytes: 1 << 26 };
+        let params = master.params(&format!("voltcast-{seed}"), policy)?;
+        let mut people = People { rng, s, kf, master, params, people: BTreeMap::new(), uids: 0 };
+        people.person("kgc", Class::Id, Role::Kgc)?;
+        Ok(people)
+    }
+
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut out = [0; N];
+        self.rng.fill_bytes(&mut out);
+        out
+    }
+
+    pub fn noise(&mut self, len: usize) -> Vec<u8> {
+        let mut out = vec![0; len];
+        self.rng.fill_bytes(&mut out);
+        out
+    }
+
+    /// Epoch of [`CREATED`].
+    pub fn epoch(&self) -> u32 {
+        self.params.epoch(CREATED)
+    }
+
+    /// A person with a record of the current epoch; cars and tickets for one epoch, the others for a hundred.
+    pub fn person(&mut self, name: &str, class: Class, role: Role) -> Result<(), Error> {
+        let epoch = self.epoch();
+        let last = if class == Class::Id && role != Role::Ev { epoch + 100 } else { epoch };
+        self.person_at(name, class, role, (epoch, last))
+    }
+
+    /// A person with a record of the given first and last epoch; a name that is taken stays as it is.
+    pub fn person_at(&mut self, name: &str, class: Class, role: Role, (from, to): (u32, u32)) -> Result<(), Error> {
+        if self.people.contains_key(name) {
+            return Ok(());
+        }
+        let x = scalar(&mut self.rng);
+        let user = UserSecret::from_scalar(group::scal(&x)?);
+        let (uid, ctr) = (self.uids, (self.uids % 3) as u32);
+        self.uids += 1;
+        let rand = self.bytes();
+        let issue = Issue { class, role, from, to, uid, ctr };
+        let (record, d) = self.master.issue(&self.params, &issue, &user.public(), &rand)?;
+        let pair = KeyPair::accept(&self.params, &Wanted { class, role, from, to }, &user, &record, &d)?;
+        self.people.insert(name.into(), Person { pair, x, d, uid, ctr });
+        Ok(())
+    }
+
+    /// A person who is there; callers name only those they made.
+    pub fn get(&self, name: &str) -> Result<&Person, Error> {
+        self.people.get(name).ok_or(Error::Enrolment)
+    }
+
+    pub fn pair(&self, name: &str) -> Result<&KeyPair, Error> {
+        Ok(&self.get(name)?.pair)
+    }
+
+    pub fn record(&self, name: &str) -> Result<Record, Error> {
+        Ok(*self.pair(name)?.record())
+    }
+
+    /// The usual sender of a flow, registered if it was not.
+    pub fn sender(&mut self, flow: Flow) -> Result<String, Error> {
+        let (name, role) = match flow.sender() {
+            Role::Csc => ("csc", Role::Csc),
+            Role::Css => ("css0", Role::Css),
+            _ => ("ev0", Role::Ev),
+        };
+        self.person(name, Class::Id, role)?;
+        Ok(name.into())
+    }
+}
+
+/// A random scalar, as its 32 bytes.
+pub(super) fn scalar(rng: &mut ChaCha20Rng) -> [u8; 32] {
+    let mut wide = [0; 64];
+    rng.fill_bytes(&mut wide);
+    Scalar::from_bytes_mod_order_wide(&wide).to_bytes()
+}
