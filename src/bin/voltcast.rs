@@ -22,7 +22,7 @@ use voltcast::sim::trace::Trace;
 const USAGE: &str = "\
 voltcast: the whole protocol of the paper, run on this machine
 
-  voltcast run --scenario NAME|FILE [--seed N] [--n N] [--json FILE] [--quiet]
+  voltcast run --scenario NAME|FILE [--seed N] [--n N] [--do WHAT]… [--json FILE] [--quiet]
   voltcast run --link LINK [--json FILE] [--quiet]
   voltcast scenarios
   voltcast scenario NAME|FILE [--explain]
@@ -31,6 +31,7 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
 NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
+WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
 Exit code 0: every invariant held; 1: one broke, or a vector did not hold; 2: bad arguments or file.";
 
 fn main() -> ExitCode {
@@ -83,6 +84,7 @@ struct RunArgs {
     seed: Option<u64>,
     n: Option<u16>,
     json: Option<String>,
+    actions: Vec<Intervention>,
     quiet: bool,
 }
 
@@ -98,6 +100,7 @@ impl RunArgs {
                 "--seed" => parsed.seed = Some(number(arg, &value()?)?),
                 "--n" => parsed.n = Some(number(arg, &value()?)?),
                 "--json" => parsed.json = Some(value()?),
+                "--do" => parsed.actions.push(Intervention::parse(&value()?).map_err(|e| e.to_string())?),
                 "--quiet" => parsed.quiet = true,
                 other => return Err(format!("`run` does not know `{other}`; try `voltcast help`")),
             }
@@ -133,7 +136,7 @@ fn load(name: &str) -> Result<(Scenario, String, String), String> {
 fn run(args: &[String]) -> Result<bool, String> {
     let args = RunArgs::parse(args)?;
     let link = args.link.as_deref().map(|text| Link::parse(text).map_err(|e| e.to_string())).transpose()?;
-    let (mut scenario, id, interventions) = match (&args.scenario, &link) {
+    let (mut scenario, id, mut interventions) = match (&args.scenario, &link) {
         (_, Some(link)) => {
             let (scenario, interventions) = link.resolve()?;
             (scenario, link.scenario.clone(), interventions)
@@ -143,6 +146,7 @@ fn run(args: &[String]) -> Result<bool, String> {
             (scenario, id, Vec::new())
         }
     };
+    interventions.extend(args.actions);
     if let Some(seed) = args.seed {
         scenario = scenario.with_seed(seed);
     }

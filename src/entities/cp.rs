@@ -132,7 +132,7 @@ impl Cp {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),
-            Input::Timer(_) => {}
+            Input::Timer(_) | Input::Complain => {}
             Input::Plant(event) => self.on_plant(now, event, io),
             Input::Deliver { from, packet } => match packet {
                 Packet::Answer(wire) => {
@@ -288,13 +288,7 @@ impl Cp {
         let Some(bay) = self.bay.as_ref() else { return };
         let Some((_, record)) = &bay.session else { return };
         let sigma = Digest(id.0);
-        let pinned: BTreeSet<RecordId> = self
-            .genesis
-            .iter()
-            .flat_map(|g| &g.directory)
-            .filter(|(actor, _)| actor.role == Role::Csc)
-            .map(|(_, record)| record.rid)
-            .collect();
+        let pinned = self.genesis.as_ref().map(|g| g.pinned(Role::Csc)).unwrap_or_default();
         let who = Receiver {
             record,
             pinned: Pinned::Set(&pinned),

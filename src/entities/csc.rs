@@ -61,7 +61,7 @@ impl Csc {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Plan) => self.plan(now, io),
-            Input::Timer(_) | Input::Plant(_) => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
             Input::Deliver { packet, .. } => match packet {
                 Packet::Answer(wire) => {
                     self.enrolment.on_answer(now, wire, io);
@@ -134,6 +134,18 @@ impl Csc {
         let upload = Upload::decode(&setup.params, &opened.message).map_err(Failure::at(Check::P1))?;
         self.opened.insert(verified.id());
         Ok((opened.sender_rid, upload))
+    }
+
+    /// The record of the first car that the next plan will address, as this CSC has it.
+    pub fn next_addressed(&mut self, now: Micros) -> Option<&mut PublicRecord> {
+        let wishes = self.wishes(self.enrolment.setup.unix(now).0);
+        let first = wishes.iter().find(|(rid, wish)| wish.need_uj > 0 && self.cars.contains_key(rid))?.0;
+        self.cars.get_mut(&first)
+    }
+
+    /// Takes a record for addressing from now on.
+    pub fn know(&mut self, record: PublicRecord) {
+        self.cars.insert(record.rid, record);
     }
 
     /// Wishes of the cars whose upload is new, in the order of their records.

@@ -1,6 +1,9 @@
 //! A gateway (CSS): verifies σ, passes it to its piles, and takes part in agreement (paper §4.3, WORLD.md §3).
 //!
-//! It owns keys and area; all consensus logic is in its [`Replica`]. It can read no σ of flow 1.
+//! It owns keys and area; all consensus logic is in its [`Replica`]. It can read no σ of flow 1, until a car complains
+//! about its own entry.
+
+mod judge;
 
 use super::actor::{ActorId, Role};
 use super::enrol::{Enrolment, Progress};
@@ -8,7 +11,7 @@ use super::fact::{FactKind, Op, Rule, VoteKind};
 use super::io::{Input, Io, Output, TimerId, cost};
 use super::packet::{Packet, parse_sigma};
 use super::setup::Genesis;
-use crate::clmmsc::{Flow, KeyPair, Params};
+use crate::clmmsc::{Flow, KeyPair, Params, RecordId, SigmaId};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, About, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement};
 use std::collections::BTreeSet;
@@ -37,11 +40,21 @@ pub struct Css {
     fanned: BTreeSet<Digest>,
     /// Rule by which the replica last wanted another view.
     impatience: Option<pbft::Rule>,
+    /// Complaints judged: about which σ, by which record.
+    judged: BTreeSet<(SigmaId, RecordId)>,
 }
 
 impl Css {
     pub fn new(enrolment: Enrolment) -> Self {
-        Css { enrolment, genesis: None, signer: None, replica: None, fanned: BTreeSet::new(), impatience: None }
+        Css {
+            enrolment,
+            genesis: None,
+            signer: None,
+            replica: None,
+            fanned: BTreeSet::new(),
+            impatience: None,
+            judged: BTreeSet::new(),
+        }
     }
 
     pub fn replica(&self) -> Option<&Replica> {
@@ -62,7 +75,7 @@ impl Css {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Pbft(timer)) => self.agree(now, pbft::Input::Timer(timer), io),
-            Input::Timer(_) | Input::Plant(_) => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
             Input::Deliver { from, packet } => self.deliver(now, from, packet, io),
         }
     }
@@ -78,6 +91,7 @@ impl Css {
                 self.join_if(true, now, io);
             }
             Packet::Route(sigma) => self.on_route(now, from, sigma, io),
+            Packet::Complaint { about, proof } => self.on_complaint(from, *about, proof, io),
             Packet::Pbft(msg) => {
                 let envelope = Envelope { from, to: NodeId(self.me().index), msg: msg.clone() };
                 self.agree(now, pbft::Input::Deliver(envelope), io);

@@ -9,6 +9,7 @@ use super::io::{Input, Io, PlantEvent, TimerId, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::Battery;
 use super::setup::Genesis;
+use crate::clmmsc::complaint;
 use crate::clmmsc::open;
 use crate::clmmsc::payload::{PlugIn, Upload, session_key};
 use crate::clmmsc::session::{Body, Session, Side};
@@ -46,11 +47,25 @@ pub struct Ev {
     plugged: Option<AtPile>,
     /// For which pile each σ was answered.
     answered: BTreeMap<SigmaId, RecordId>,
+    /// The last header answered: what a complaint can be about.
+    shown: Option<Box<VerifiedHeader>>,
+    /// Gateway of the last pile.
+    gateway: Option<NodeId>,
 }
 
 impl Ev {
     pub fn new(enrolment: Enrolment, battery: Battery, wants: Wants) -> Self {
-        Ev { enrolment, wants, battery, power_w: 0, genesis: None, plugged: None, answered: BTreeMap::new() }
+        Ev {
+            enrolment,
+            wants,
+            battery,
+            power_w: 0,
+            genesis: None,
+            plugged: None,
+            answered: BTreeMap::new(),
+            shown: None,
+            gateway: None,
+        }
     }
 
     pub fn battery(&self) -> &Battery {
@@ -62,6 +77,7 @@ impl Ev {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(_) => {}
+            Input::Complain => self.complain(io),
             Input::Plant(PlantEvent::PluggedIn { peer }) => {
                 let since = self.enrolment.setup.unix(now).0;
                 self.plugged = Some(AtPile { pile: peer, since, session: None });
@@ -117,6 +133,7 @@ impl Ev {
                 at.session = Some((Session::new(kses, Side::Ev), record.rid));
             }
         }
+        self.gateway = self.genesis.as_ref().and_then(|g| g.owner(gateway)).map(|css| setup.node(css));
         self.enrolment.attach(now, *gateway, io);
         self.upload(now, &record, io);
     }
@@ -183,10 +200,11 @@ impl Ev {
         io.bench.charge(cost::HEADER + cost::DECAPSULATE + cost::FRAME);
         let answered = |id: &SigmaId| self.answered.get(id).copied();
         let released = VerifiedHeader::verify(&setup.params, bytes, setup.unix(now).0)
-            .and_then(|head| open::release(&setup.params, &head, key, at.since, &pile, answered));
+            .and_then(|head| Ok((open::release(&setup.params, &head, key, at.since, &pile, answered)?, head)));
         let Some((session, _)) = at.session.as_mut() else { return };
         match released {
-            Ok(k) => {
+            Ok((k, head)) => {
+                self.shown = Some(Box::new(head));
                 let cost_us = cost::DECAPSULATE as u32;
                 io.fact(FactKind::Step { op: Op::Decapsulate, count: 1, cost_us });
                 io.ruled(FactKind::KeyReleased { sigma: Digest(sigma.0) }, Check::E5);
@@ -200,6 +218,21 @@ impl Ev {
                 io.refuse("header", failure, Some(Digest(sigma.0)), setup.actor(from));
             }
         }
+    }
+
+    /// The ciphertext that a complaint would be about.
+    pub fn complains_about(&self) -> Option<SigmaId> {
+        self.gateway.and(self.shown.as_ref()).map(|head| head.id())
+    }
+
+    /// Shows the gateway Z_i of the last ciphertext with a proof, and nothing of the key (CLMMSC.md §11.3).
+    fn complain(&mut self, io: &mut Io<'_, '_>) {
+        let (Some(head), Some(key), Some(gateway)) = (&self.shown, self.enrolment.key(), self.gateway) else { return };
+        io.bench.charge(cost::COMPLAIN);
+        let proof = complaint::make(head, key, &io.rand32());
+        let (about, rid) = (head.id(), Digest(key.public().rid.0));
+        io.ruled(FactKind::Complained { sigma: Digest(about.0), rid }, Check::C1);
+        io.send(gateway, Packet::Complaint { about, proof: Arc::from(&proof[..]) });
     }
 
     pub fn pending(&self) -> Vec<String> {

@@ -79,6 +79,8 @@ pub enum ActorRule {
     En7,
     /// The KGC sends the list of pseudo-identities to the CSC.
     En8,
+    /// A gateway judges complaints about what stands in its chain.
+    En9,
 }
 
 impl ActorRule {
@@ -92,6 +94,7 @@ impl ActorRule {
             ActorRule::En6 => "EN-6",
             ActorRule::En7 => "EN-7",
             ActorRule::En8 => "EN-8",
+            ActorRule::En9 => "EN-9",
         }
     }
 
@@ -103,6 +106,7 @@ impl ActorRule {
             ActorRule::En5 | ActorRule::En6 => "paper §4.4",
             ActorRule::En7 => "WORLD §7.4",
             ActorRule::En8 => "paper §4.1",
+            ActorRule::En9 => "CLMMSC §11.3",
         }
     }
 
@@ -116,6 +120,7 @@ impl ActorRule {
             ActorRule::En6 => "The pile bills metered energy at the tariff in m_i.",
             ActorRule::En7 => "A pile never exceeds its own rating, whoever signed the command.",
             ActorRule::En8 => "The KGC sends the list of EV pseudo-identities to the CSC.",
+            ActorRule::En9 => "A gateway judges a complaint only about a ciphertext that stands in its chain.",
         }
     }
 }
@@ -380,5 +385,19 @@ pub enum FactKind {
         reason: String,
         sigma: Option<Digest>,
         from: Option<ActorId>,
+    },
+
+    /// A car published Z_i of its entry with a proof; `rid` is its record.
+    Complained {
+        sigma: Digest,
+        rid: Digest,
+    },
+    /// What anybody finds in the entry complained about: it opens (`sender` is then public), or the error its receiver met.
+    Judged {
+        sigma: Digest,
+        rid: Digest,
+        height: u64,
+        sender: Option<Digest>,
+        error: Option<String>,
     },
 }

@@ -77,9 +77,14 @@ pub enum PlantEvent {
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     Start,
-    Deliver { from: NodeId, packet: &'a Packet },
+    Deliver {
+        from: NodeId,
+        packet: &'a Packet,
+    },
     Timer(TimerId),
     Plant(PlantEvent),
+    /// A person wants this car to complain about the last ciphertext it was shown.
+    Complain,
 }
 
 /// What an actor asks for, in order.
@@ -141,6 +146,8 @@ pub mod cost {
     pub const OPEN: u64 = 300;
     pub const PSEUDONYM: u64 = 2;
     pub const FRAME: u64 = 2;
+    pub const COMPLAIN: u64 = 220;
+    pub const JUDGE: u64 = 300;
 }
 
 /// Where one actor does cryptography during one step: verification through the memory, and the virtual bill for it.

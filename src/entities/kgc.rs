@@ -116,7 +116,7 @@ impl Kgc {
             Input::Timer(TimerId::List) => self.send_lists(now, io),
             Input::Timer(TimerId::Pair) => self.give_up(now, io),
             Input::Timer(TimerId::Stored) => self.repeat(now, io),
-            Input::Timer(_) | Input::Plant(_) => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
             Input::Deliver { from, packet } => match packet {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
                 Packet::Submit { sigma, .. } => self.on_submit(now, sigma, io),

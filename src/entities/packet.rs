@@ -3,9 +3,9 @@
 //! A σ travels as its bytes; whoever receives it verifies it, nobody trusts what a packet says about it.
 
 use super::setup::Genesis;
-use crate::clmmsc::Params;
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::HEADER;
+use crate::clmmsc::{Params, SigmaId};
 use crate::ledger::{Digest, Secs, Sigma};
 use crate::pbft::Message;
 use std::sync::Arc;
@@ -44,6 +44,11 @@ pub enum Packet {
     Frame(Arc<[u8]>),
     /// Genesis as a paper letter: out of band, never altered or lost.
     Letter(Arc<Genesis>),
+    /// A car's complaint about its entry of a σ (CLC1 of CLMMSC.md §11.3), for gateways.
+    Complaint {
+        about: SigmaId,
+        proof: Arc<[u8]>,
+    },
 }
 
 /// σ as the ledger sees it; `None` if the bytes are shorter than a header or hold no ticket.
@@ -73,6 +78,7 @@ impl Packet {
             Packet::Pbft(_) => 8,
             Packet::Offer { .. } => 9,
             Packet::Frame(_) => 10,
+            Packet::Complaint { .. } => 13,
             Packet::Letter(_) => 0,
         }
     }
@@ -103,6 +109,10 @@ impl Packet {
                 out.extend(pile);
                 out.extend(gateway);
             }
+            Packet::Complaint { about, proof } => {
+                out.extend(about.0);
+                out.extend(&proof[..]);
+            }
             Packet::Letter(genesis) => out.extend(genesis.bytes()),
         }
         out
@@ -132,6 +142,10 @@ impl Packet {
                 gateway: body.get(122..)?.try_into().ok()?,
             },
             10 => Packet::Frame(all()),
+            13 => {
+                let (about, proof) = body.split_first_chunk()?;
+                Packet::Complaint { about: SigmaId(*about), proof: proof.into() }
+            }
             _ => return None,
         })
     }

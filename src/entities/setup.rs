@@ -4,9 +4,10 @@
 //! codes, which each actor gets for itself alone.
 
 use super::actor::{ActorId, Role};
-use crate::clmmsc::{Params, PublicRecord};
+use crate::clmmsc::{Params, PublicRecord, RecordId};
 use crate::ledger::{Digest, Micros, Secs};
 use crate::pbft::{Config, NodeId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One price from `start` seconds after the order's begin, per kWh in 1/1000 of the minor currency unit.
@@ -153,6 +154,11 @@ impl Genesis {
 
     pub fn owner(&self, rid: &[u8; 32]) -> Option<ActorId> {
         self.directory.iter().find(|(_, record)| record.rid.0 == *rid).map(|(actor, _)| *actor)
+    }
+
+    /// Everybody of a role.
+    pub fn pinned(&self, role: Role) -> BTreeSet<RecordId> {
+        self.directory.iter().filter(|(actor, _)| actor.role == role).map(|(_, record)| record.rid).collect()
     }
 
     pub fn network_id(&self) -> Digest {

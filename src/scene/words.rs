@@ -41,6 +41,7 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::Body => "block body",
         PacketTag::Seal => "seal of the block",
         PacketTag::Publish => "published block",
+        PacketTag::Complaint => "complaint with its proof",
     }
 }
 
@@ -166,6 +167,13 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
             format!("{who} {} {}.", if *last { "bills" } else { "shows the running cost" }, money(*total, currency))
         }
         F::Refused { what, reason, .. } => format!("{who} refuses {what}: {reason}.{rule}"),
+        F::Complained { .. } => format!("{who} complains: it shows Z_i of its entry, with a proof, but not its key."),
+        F::Judged { error: None, .. } => {
+            format!("{who} opens the entry complained about: it is in order, and its sender is now known.")
+        }
+        F::Judged { error: Some(e), .. } => {
+            format!("{who} judges the complaint: the ciphertext holds nothing this car can open, {e}.{rule}")
+        }
     }
 }
 

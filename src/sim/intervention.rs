@@ -87,6 +87,22 @@ pub struct Behave {
     pub when: Trigger,
 }
 
+impl Behave {
+    /// One sentence on what is wrong with it, if anything.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self) -> Result<(), String> {
+        match self.kind.role() {
+            Some(role) if role != self.node.role => {
+                let (name, who) = (self.kind.name(), role.prefix().to_uppercase());
+                Err(format!("`{name}` is a behaviour of a {who}, and {} is none", self.node))
+            }
+            _ => self.when.check(),
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delay {
@@ -122,13 +138,15 @@ pub enum Action {
     Duplicate(Flight),
     Flip(Flip),
     Link(LinkRule),
+    /// The car complains about the last ciphertext it was shown.
+    Complain(ActorId),
 }
 
 impl Action {
     /// One sentence on what is wrong with the action itself, if anything.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Action::Behave(b) => b.when.check(),
+            Action::Behave(b) => b.check(),
             Action::Link(rule) => rule.check(),
             Action::Flip(f) if f.bit > 7 => Err("`bit` counts from 0 to 7".into()),
             Action::Delay(d) if d.by_us > 100_000_000_000 => Err("a delay is at most 100,000 s".into()),
@@ -151,6 +169,7 @@ impl fmt::Display for Action {
             Action::Duplicate(e) => write!(f, "message {e} is doubled"),
             Action::Flip(x) => write!(f, "bit {} of byte {} of message {} is flipped", x.bit, x.byte, x.event),
             Action::Link(rule) => write!(f, "links {rule}"),
+            Action::Complain(a) => write!(f, "{} complains about the last ciphertext it was shown", a.label()),
         }
     }
 }
@@ -181,6 +200,7 @@ impl Intervention {
             Action::Pause(a) => format!("{at}~pause~{a}"),
             Action::Resume(a) => format!("{at}~resume~{a}"),
             Action::Calm(a) => format!("{at}~calm~{a}"),
+            Action::Complain(a) => format!("{at}~complain~{a}"),
             Action::Behave(b) if b.when == Trigger::Always => format!("{at}~behave~{}~{}", b.node, b.kind.name()),
             Action::Drop(e) => format!("{at}~drop~{e}"),
             Action::Deliver(e) => format!("{at}~deliver~{e}"),
@@ -216,6 +236,7 @@ impl Intervention {
             ("pause", [a]) => Action::Pause(ActorId::parse(a)?),
             ("resume", [a]) => Action::Resume(ActorId::parse(a)?),
             ("calm", [a]) => Action::Calm(ActorId::parse(a)?),
+            ("complain", [a]) => Action::Complain(ActorId::parse(a)?),
             ("behave", [a, kind]) => {
                 let kind = BehaviourKind::parse(kind)?;
                 Action::Behave(Behave { node: ActorId::parse(a)?, kind, when: Trigger::Always })
@@ -245,6 +266,7 @@ mod tests {
             "0s~resume~kgc1",
             "e5~behave~css1~equivocating_primary",
             "e5~calm~css1",
+            "60s~complain~ev2",
             "e9~drop~e7",
             "e9~deliver~e7",
             "e9~duplicate~e7",

@@ -149,6 +149,8 @@ impl Observer {
                 let leads = cause.is_none_or(|cause| all.contains(&cause));
                 all.iter().take(if leads { self.strong } else { 1 }).copied().collect()
             }
+            F::Complained { sigma, .. } => one(self.released.get(&(actor, *sigma))),
+            F::Judged { height, .. } => one(self.appended.get(&(actor, *height))),
             F::KeyReleased { .. } => one(self.plugged.get(&actor).map(|(id, _)| id)),
             F::Located { sigma, .. } | F::NotAReceiver { sigma } | F::Authenticated { sigma, .. } => {
                 self.key_for(actor, sigma)

@@ -43,6 +43,18 @@ pub struct Opening {
     pub error: Option<String>,
 }
 
+/// A complaint and what the gateways found, who found it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Complaint {
+    pub ev: Option<ActorId>,
+    pub sigma: Digest,
+    /// The sender that became public, if the entry is in order.
+    pub sender: Option<ActorId>,
+    /// Why the entry is not in order.
+    pub error: Option<String>,
+    pub judges: Vec<ActorId>,
+}
+
 /// Equal refusals, counted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Refusal {
@@ -100,6 +112,7 @@ pub struct State {
     pub refused: Vec<Refusal>,
     pub power: Vec<Power>,
     pub bills: Vec<BillLine>,
+    pub complaints: Vec<Complaint>,
 }
 
 /// Folds the first `count` effects of a trace, cut back to whole steps.
@@ -126,8 +139,10 @@ pub fn state(info: &RunInfo, trace: &Trace, count: u32) -> State {
             refused: vec![],
             power: vec![],
             bills: vec![],
+            complaints: vec![],
         },
         plugs: BTreeMap::new(),
+        owners: BTreeMap::new(),
     };
     for effect in &trace.effects()[..events as usize] {
         fold.effect(effect);
@@ -139,6 +154,8 @@ struct Fold {
     state: State,
     /// Which EV is plugged in at which pile.
     plugs: BTreeMap<ActorId, ActorId>,
+    /// Whose record it is.
+    owners: BTreeMap<Digest, ActorId>,
 }
 
 impl Fold {
@@ -159,6 +176,15 @@ impl Fold {
     fn fact(&mut self, actor: ActorId, fact: &FactKind, effect: &Effect) {
         use FactKind as F;
         match fact {
+            F::KeyAccepted { rid, class: 1, .. } => {
+                self.owners.insert(*rid, actor);
+            }
+            F::Judged { sigma, rid, sender, error, .. } => {
+                let ev = self.owners.get(rid).copied();
+                let sender = sender.and_then(|rid| self.owners.get(&rid).copied());
+                let found = Complaint { ev, sigma: *sigma, sender, error: error.clone(), judges: vec![] };
+                self.judged(found, actor);
+            }
             F::PluggedIn { cp } => {
                 self.plugs.insert(*cp, actor);
             }
@@ -187,6 +213,15 @@ impl Fold {
             _ => {}
         }
         self.refusal(actor, fact, effect);
+    }
+
+    /// Equal findings of several gateways are one line.
+    fn judged(&mut self, found: Complaint, by: ActorId) {
+        let same = |c: &&mut Complaint| Complaint { judges: vec![], ..(**c).clone() } == found;
+        match self.state.complaints.iter_mut().find(same) {
+            Some(line) => line.judges.push(by),
+            None => self.state.complaints.push(Complaint { judges: vec![by], ..found }),
+        }
     }
 
     fn power(&mut self, cp: ActorId) -> &mut Power {

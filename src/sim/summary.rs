@@ -60,6 +60,7 @@ pub fn text(scenario: &Scenario, state: &State, trace: &Trace) -> String {
         .and_then(|()| commands(&mut out, trace))
         .and_then(|()| agreement(&mut out, state, trace))
         .and_then(|()| power(&mut out, state))
+        .and_then(|()| complaints(&mut out, state))
         .and_then(|()| refusals(&mut out, state))
         .and_then(|()| ending(&mut out, state, trace));
     out
@@ -193,6 +194,23 @@ fn power(out: &mut String, state: &State) -> std::fmt::Result {
             bill.heights.iter().map(|h| h.map_or_else(|| "no block yet".into(), |h| format!("block {h}"))).collect();
         let (energy, total) = (kwh(bill.energy_wh), money(bill.total, &bill.currency));
         writeln!(out, "  {kind} of {} for {ev}: {energy}, {total}, ordered in {}", bill.cp, heights.join(", "))?;
+    }
+    Ok(())
+}
+
+fn complaints(out: &mut String, state: &State) -> std::fmt::Result {
+    if state.complaints.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nComplaints")?;
+    for c in &state.complaints {
+        let who = |actor: Option<ActorId>| actor.map_or_else(|| "somebody".into(), |a| a.to_string());
+        let found = match &c.error {
+            None => format!("the entry is in order, and {} is now known as its sender", who(c.sender)),
+            Some(error) => format!("the entry does not open: {error}"),
+        };
+        let (judges, sigma) = (names(c.judges.iter().copied()), c.sigma.short(SHORT));
+        writeln!(out, "  {} about σ {sigma}: {judges} find that {found}", who(c.ev))?;
     }
     Ok(())
 }

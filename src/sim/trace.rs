@@ -40,6 +40,7 @@ pub enum PacketTag {
     Body,
     Seal,
     Publish,
+    Complaint,
 }
 
 impl PacketTag {
@@ -66,6 +67,7 @@ impl PacketTag {
             PacketTag::Body => "pbft.body",
             PacketTag::Seal => "pbft.seal",
             PacketTag::Publish => "pbft.publish",
+            PacketTag::Complaint => "complaint",
         }
     }
 }
@@ -205,6 +207,8 @@ impl Kind {
                 F::Metered { .. } => "Metered",
                 F::Billed { .. } => "Billed",
                 F::Refused { .. } => "Refused",
+                F::Complained { .. } => "Complained",
+                F::Judged { .. } => "Judged",
             },
             Kind::Sent { .. } => "Sent",
             Kind::Delivered { .. } => "Delivered",
@@ -289,7 +293,9 @@ impl Effect {
             | F::Dispatched { .. }
             | F::Metered { .. }
             | F::Billed { .. }
-            | F::Departed { .. } => Some(4),
+            | F::Departed { .. }
+            | F::Complained { .. }
+            | F::Judged { .. } => Some(4),
             F::Step { op, .. } => match op {
                 Op::AcceptKey => Some(1),
                 Op::MerkleRoot if self.actor.is_some_and(|a| a.role == Role::Css) => Some(3),

@@ -43,6 +43,12 @@ fn node_faults(id: ActorId, down: bool) -> Vec<(&'static str, Value)> {
     let lie = |kind: &str| json!({ "behave": { "node": node, "kind": kind } });
     let mut list = vec![("Crash", json!({ "crash": node }))];
     list.push(if down { ("Resume", json!({ "resume": node })) } else { ("Pause", json!({ "pause": node })) });
+    if id.role == Role::Ev {
+        list.push(("Complain about its last ciphertext", json!({ "complain": node })));
+    }
+    if id.role == Role::Csc {
+        list.push(("Lie: seal an entry nobody can open", lie("csc_garbage_entry")));
+    }
     if id.role == Role::Css {
         list.push(("Lie: equivocate as primary", lie("equivocating_primary")));
         list.push(("Lie: stay silent", lie("silent")));

@@ -3,6 +3,7 @@
 //! One file per behaviour. A behaviour may change, add or withhold what its own actor sends; it signs with its own key
 //! only, and a vote in another's name therefore has a signature that nobody accepts.
 
+mod csc_garbage_entry;
 mod equivocating_primary;
 mod forged_vote;
 mod silent;
@@ -12,8 +13,9 @@ mod wrong_root;
 
 pub use trigger::Trigger;
 
-use crate::entities::actor::ActorId;
-use crate::entities::{Entity, Input, Output, Packet, Setup};
+use crate::clmmsc::PublicRecord;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::{Entity, Input, Output, Packet, Setup, TimerId};
 use crate::ledger::{Micros, Proposal};
 use crate::pbft::{Kind, Message, NodeId, Signed, Statement};
 use crate::sim::trace::{ItemId, PacketInfo};
@@ -32,15 +34,17 @@ pub enum BehaviourKind {
     ForgedVote,
     TamperedCiphertext,
     WrongRoot,
+    CscGarbageEntry,
 }
 
 impl BehaviourKind {
-    pub const ALL: [BehaviourKind; 5] = [
+    pub const ALL: [BehaviourKind; 6] = [
         BehaviourKind::EquivocatingPrimary,
         BehaviourKind::Silent,
         BehaviourKind::ForgedVote,
         BehaviourKind::TamperedCiphertext,
         BehaviourKind::WrongRoot,
+        BehaviourKind::CscGarbageEntry,
     ];
 
     pub fn name(self) -> &'static str {
@@ -50,6 +54,7 @@ impl BehaviourKind {
             BehaviourKind::ForgedVote => "forged_vote",
             BehaviourKind::TamperedCiphertext => "tampered_ciphertext",
             BehaviourKind::WrongRoot => "wrong_root",
+            BehaviourKind::CscGarbageEntry => "csc_garbage_entry",
         }
     }
 
@@ -65,16 +70,27 @@ impl BehaviourKind {
             BehaviourKind::ForgedVote => "votes in others' names",
             BehaviourKind::TamperedCiphertext => "flips a bit of a ciphertext in its block",
             BehaviourKind::WrongRoot => "proposes a body that does not match its Merkle root",
+            BehaviourKind::CscGarbageEntry => "seals one entry that nobody can open",
         }
     }
 
-    /// The rule by which honest gateways notice it.
+    /// The rule by which honest actors notice it.
     pub fn fires(self) -> &'static str {
         match self {
             BehaviourKind::EquivocatingPrimary | BehaviourKind::Silent => "TM-1",
             BehaviourKind::ForgedVote => "ENV-3",
             BehaviourKind::TamperedCiphertext => "PP-10",
             BehaviourKind::WrongRoot => "PP-8",
+            BehaviourKind::CscGarbageEntry => "R4",
+        }
+    }
+
+    /// The one role that can do it; `None`: anybody.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            BehaviourKind::Silent => None,
+            BehaviourKind::CscGarbageEntry => Some(Role::Csc),
+            _ => Some(Role::Css),
         }
     }
 }
@@ -91,14 +107,14 @@ pub struct Cx<'a> {
     pub now: Micros,
     pub me: ActorId,
     pub setup: &'a Setup,
-    pub entity: &'a Entity,
+    pub entity: &'a mut Entity,
     pub rng: &'a mut ChaCha8Rng,
 }
 
 impl Cx<'_> {
     /// A statement under the actor's own key, whatever it says; `None` before it has one.
     fn sign(&self, statement: Statement) -> Option<Signed> {
-        match self.entity {
+        match &*self.entity {
             Entity::Css(css) => css.sign(&statement).map(|sig| Signed { statement, sig }),
             _ => None,
         }
@@ -121,24 +137,35 @@ pub struct Wrapper {
     asked: u32,
     /// Slots (view, seq) in which it has struck.
     struck: BTreeSet<(u64, u64)>,
+    /// The record that the CSC really knows, while it uses a spoiled one.
+    spoiled: Option<PublicRecord>,
 }
 
 impl Wrapper {
     pub fn new(kind: BehaviourKind, when: Trigger) -> Self {
-        Wrapper { kind, when, asked: 0, struck: BTreeSet::new() }
+        Wrapper { kind, when, asked: 0, struck: BTreeSet::new(), spoiled: None }
     }
 
     pub fn kind(&self) -> BehaviourKind {
         self.kind
     }
 
-    /// Before the honest state machine. None of today's behaviours hides anything from itself.
-    pub fn on_input(&mut self, _cx: &mut Cx<'_>, _input: &Input<'_>) -> Pass {
+    /// Before the honest state machine.
+    pub fn on_input(&mut self, cx: &mut Cx<'_>, input: &Input<'_>) -> Pass {
+        if self.kind == BehaviourKind::CscGarbageEntry
+            && matches!(input, Input::Timer(TimerId::Plan))
+            && self.when.strikes(cx.now, None, self.asked, cx.rng)
+        {
+            self.spoiled = csc_garbage_entry::spoil(cx);
+        }
         Pass::On
     }
 
     /// After it: what really leaves.
     pub fn on_outputs(&mut self, cx: &mut Cx<'_>, outputs: &mut Vec<Output>) {
+        if let Some(record) = self.spoiled.take() {
+            csc_garbage_entry::mend(cx, record);
+        }
         let honest = core::mem::take(outputs);
         for output in honest {
             match &output {

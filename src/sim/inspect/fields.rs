@@ -100,6 +100,15 @@ pub fn of(packet: &Packet, bytes: &[u8]) -> Vec<FieldView> {
             fields.specs(RECORD_FIELDS, "pile's ");
             fields.next(32, "gateway", "rid", "Record id of the gateway of this pile.")
         }
+        Packet::Complaint { .. } => {
+            fields.next(32, "ciphertext", "σ_id", "Which ciphertext of the chain the complaint is about.");
+            fields.next(4, "format", "", "The letters CLC1.");
+            fields.specs(RECORD_FIELDS, "car's ");
+            fields
+                .next(32, "shared point", "Z_i", "sk_i·T: opens this one entry for everybody.")
+                .next(32, "challenge", "c", "Of the proof that Z_i belongs to this record and this ciphertext.")
+                .next(32, "response", "s", "a + c·sk_i.")
+        }
         Packet::Letter(_) => {
             fields.next(32, "network", "", "Digest of genesis: parameters, members, rules.");
             while fields.at() + RECORD_LEN <= bytes.len() {

@@ -219,10 +219,7 @@ fn exists(s: &Scenario, actor: ActorId) -> bool {
 pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
     action.check()?;
     let actor = match action {
-        Action::Crash(a) | Action::Pause(a) | Action::Resume(a) | Action::Calm(a) => *a,
-        Action::Behave(b) if b.node.role != Role::Css => {
-            return Err(format!("`{}` is a behaviour of gateways, and {} is none", b.kind.name(), b.node));
-        }
+        Action::Crash(a) | Action::Pause(a) | Action::Resume(a) | Action::Calm(a) | Action::Complain(a) => *a,
         Action::Behave(b) => b.node,
         _ => return Ok(()),
     };

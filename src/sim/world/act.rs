@@ -1,8 +1,9 @@
 //! Faults of a scenario and interventions of a person (CONSENSUS.md §4.7).
 
+use super::node::Arrival;
 use super::{Event, Flying, World};
-use crate::entities::Packet;
 use crate::entities::actor::ActorId;
+use crate::entities::{Entity, Packet};
 use crate::sim::adversary::Wrapper;
 use crate::sim::intervention::{Action, Intervention};
 use crate::sim::memo::Memo;
@@ -72,6 +73,14 @@ impl World {
                 Some(_) => Ok(()),
                 None => Err(format!("{} follows no Byzantine behaviour", a.label())),
             },
+            Action::Complain(a) => {
+                alive(a)?;
+                match self.entity(*a) {
+                    Some(Entity::Ev(ev)) if ev.complains_about().is_some() => Ok(()),
+                    Some(Entity::Ev(_)) => Err(format!("{} was shown no ciphertext yet", a.label())),
+                    _ => Err("only cars complain".into()),
+                }
+            }
             Action::Drop(e) | Action::Deliver(e) | Action::Duplicate(e) => self.find(e.0).map(|_| ()),
             Action::Delay(d) => self.find(d.event.0).map(|_| ()),
             Action::Flip(f) => {
@@ -115,6 +124,9 @@ impl World {
                 self.with_node(b.node, |world, node| world.behave(node, Some(wrapper), cause));
             }
             Action::Calm(a) => self.with_node(*a, |world, node| world.behave(node, None, cause)),
+            Action::Complain(a) => {
+                self.with_node(*a, |world, node| world.arrive(node, Arrival::Complain(cause), memo));
+            }
             Action::Link(rule) => self.links.add(rule.clone()),
             Action::Drop(e) => {
                 if let Some((flying, _)) = self.take(e.0) {

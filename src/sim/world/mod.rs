@@ -407,10 +407,12 @@ pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> Packet
         Packet::Offer { .. } => (PacketTag::Offer, None),
         Packet::Frame(_) => (PacketTag::Frame, None),
         Packet::Letter(_) => (PacketTag::Letter, None),
+        Packet::Complaint { .. } => (PacketTag::Complaint, None),
         Packet::Pbft(msg) => agreement(msg),
     };
     let sigma = match packet {
         Packet::Pbft(msg) => carried(msg),
+        Packet::Complaint { about, .. } => Some(Digest(about.0)),
         _ => sigma,
     };
     PacketInfo { item, tag, size: packet.encode().len() as u32, sigma, slot }

@@ -28,8 +28,13 @@ enum Status {
 pub(super) enum Arrival {
     Start,
     Packet(Flying),
-    Timer { timer: TimerId, generation: u32 },
+    Timer {
+        timer: TimerId,
+        generation: u32,
+    },
     Plant(PlantEvent),
+    /// A person's wish, with its `Intervened`.
+    Complain(Option<EffectId>),
 }
 
 /// Outputs of a step until the computing is paid for.
@@ -128,6 +133,7 @@ impl World {
         let (cause, input) = match arrival {
             Arrival::Start => (None, Input::Start),
             Arrival::Plant(event) => (None, Input::Plant(event)),
+            Arrival::Complain(cause) => (cause, Input::Complain),
             Arrival::Timer { timer, generation } => {
                 let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
                 let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
@@ -172,7 +178,7 @@ impl World {
         let mut wrapper = state.wrapper.take();
         let mut pass = Pass::On;
         if let Some(wrapper) = wrapper.as_mut() {
-            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &state.entity, rng: &mut state.malice };
+            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &mut state.entity, rng: &mut state.malice };
             pass = wrapper.on_input(&mut cx, &input);
         }
         if pass == Pass::On {
@@ -180,7 +186,7 @@ impl World {
             state.entity.step(now, input, &mut io);
         }
         if let Some(wrapper) = wrapper.as_mut() {
-            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &state.entity, rng: &mut state.malice };
+            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &mut state.entity, rng: &mut state.malice };
             wrapper.on_outputs(&mut cx, &mut outputs);
         }
         state.wrapper = wrapper;
