@@ -266,7 +266,7 @@ mod tests {
             "0s~resume~kgc1",
             "e5~behave~css1~equivocating_primary",
             "e5~calm~css1",
-            "60s~complain~ev2",
+            "30s~complain~ev2",
             "e9~drop~e7",
             "e9~deliver~e7",
             "e9~duplicate~e7",
