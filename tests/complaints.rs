@@ -104,3 +104,51 @@ fn a_complaint_before_the_block_or_before_any_ciphertext_has_no_effect() {
     assert!(state.refused.iter().any(|r| r.check == "EN-9"), "the gateway has no such block yet");
     assert_eq!(state.complaints, []);
 }
+
+#[test]
+fn the_kgc_proves_who_asked_for_a_ticket() {
+    let (run, state) = play(&["60s~open_ticket~kgc1"]);
+    let judged: Vec<_> = run
+        .trace(BranchId(0))
+        .effects()
+        .iter()
+        .filter_map(|e| match (&e.kind, e.actor) {
+            (Kind::Fact(FactKind::ClaimJudged { owner, error, .. }), Some(css)) => Some((css, *owner, error.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(judged.len(), 4);
+    assert!(judged.iter().all(|(_, owner, error)| *owner == ActorId::new(Role::Csc, 0) && error.is_none()));
+    assert_eq!(state.refused, []);
+}
+
+#[test]
+fn a_claim_against_another_user_or_with_an_altered_request_is_void() {
+    let (run, _) = play(&["60s~open_ticket~kgc1"]);
+    let sent = run.trace(BranchId(0)).effects().iter().find_map(|e| match &e.kind {
+        Kind::Sent { packet, .. } if packet.tag == PacketTag::Claim => Some(e.id.0),
+        _ => None,
+    });
+    let sent = sent.expect("a claim is sent");
+    // Ticket, uid, signature, then the request: letters, kind, class, role, zero, uid, validity, count, keys.
+    let (uid, signature, request) = (106, 106 + 8, 106 + 8 + 64);
+    for (byte, bit, error) in [
+        (uid, 1, "Unpinned"),
+        (signature + 40, 0, "Signature"),
+        (request, 0, "RecordMismatch"),
+        (request + 5, 0, "RecordMismatch"),
+        (request + 16, 0, "RecordMismatch"),
+    ] {
+        let (run, _) = play(&["60s~open_ticket~kgc1", &format!("e{sent}~flip~e{sent}~{byte}~{bit}")]);
+        let void: Vec<_> = run
+            .trace(BranchId(0))
+            .effects()
+            .iter()
+            .filter_map(|e| match &e.kind {
+                Kind::Fact(FactKind::ClaimJudged { error: Some(error), .. }) => Some(error.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(void, [error], "byte {byte}");
+    }
+}

@@ -15,6 +15,7 @@ use super::reader::Reader;
 use super::record::{Class, Record, RecordId, Role, format_rule};
 use super::request::{self, ACCEPTED, HEAD, Head, MAX_KEYS};
 use super::schnorr::{self, Message, Name, Signature};
+use super::ticket_opening::Claim;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,6 +303,16 @@ impl Desk {
         }
         let last = self.users.get(&parsed.head.uid).and_then(|u| u.attached);
         if last.is_some_and(|(last, _)| time <= last) { refuse(Error::Replay) } else { Ok(()) }
+    }
+
+    /// The proof of who asked for a ticket: the stored request with its signature (§11.4).
+    pub fn claim(&self, ticket: &Record) -> Option<Claim> {
+        self.answered.keys().find_map(|inner| {
+            let parsed = parse(inner).ok().filter(|p| p.head.kind == 2 && p.keys.contains(&ticket.x()))?;
+            let (body, auth) = inner.split_at(parsed.body_len);
+            let signature = auth.get(size_of::<Record>()..)?.try_into().ok()?;
+            Some(Claim { ticket: *ticket, uid: parsed.head.uid, body: body.to_vec(), signature })
+        })
     }
 
     /// Remembers an answer before it leaves: spends the code, stores keys, records, attach time and the answer.

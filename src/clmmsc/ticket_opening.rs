@@ -4,6 +4,7 @@
 use super::check::{Check, Failure};
 use super::error::Error;
 use super::params::Params;
+use super::reader::Reader;
 use super::record::{Class, Record};
 use super::request;
 use super::schnorr::{self, Name, Signature};
@@ -18,6 +19,20 @@ pub struct Claim {
     pub body: Vec<u8>,
     /// The user's `keyreq` signature over that body.
     pub signature: Signature,
+}
+
+impl Claim {
+    /// `ticket[106] ‖ u64 uid ‖ signature[64] ‖ body`.
+    pub fn encode(&self) -> Vec<u8> {
+        [&self.ticket.0[..], &self.uid.to_le_bytes(), &self.signature, &self.body].concat()
+    }
+
+    /// Inverse of [`Claim::encode`]; `None` if the bytes end too early. What the body says is for [`check`].
+    pub fn decode(bytes: &[u8]) -> Option<Claim> {
+        let mut reader = Reader(bytes);
+        let (ticket, uid, signature) = (reader.array().map(Record)?, reader.u64()?, reader.array()?);
+        Some(Claim { ticket, uid, body: reader.0.to_vec(), signature })
+    }
 }
 
 /// Whether a claim against the owner of `own` holds. `own` is a record by which this user is known without the KGC's

@@ -61,7 +61,7 @@ impl Csc {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Plan) => self.plan(now, io),
-            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { packet, .. } => match packet {
                 Packet::Answer(wire) => {
                     self.enrolment.on_answer(now, wire, io);

@@ -75,7 +75,7 @@ impl Css {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Pbft(timer)) => self.agree(now, pbft::Input::Timer(timer), io),
-            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { from, packet } => self.deliver(now, from, packet, io),
         }
     }
@@ -92,6 +92,7 @@ impl Css {
             }
             Packet::Route(sigma) => self.on_route(now, from, sigma, io),
             Packet::Complaint { about, proof } => self.on_complaint(from, *about, proof, io),
+            Packet::Claim(claim) => self.on_claim(claim, io),
             Packet::Pbft(msg) => {
                 let envelope = Envelope { from, to: NodeId(self.me().index), msg: msg.clone() };
                 self.agree(now, pbft::Input::Deliver(envelope), io);

@@ -5,7 +5,7 @@ use super::actor::{ActorId, Role};
 use super::csc::signcrypt_facts;
 use super::enrol::Enrolment;
 use super::fact::{FactKind, Op};
-use super::io::{Input, Io, PlantEvent, TimerId, cost};
+use super::io::{Input, Io, PlantEvent, TimerId, Wish, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::Battery;
 use super::setup::Genesis;
@@ -76,8 +76,8 @@ impl Ev {
         match input {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
-            Input::Timer(_) => {}
-            Input::Complain => self.complain(io),
+            Input::Wish(Wish::Complain) => self.complain(io),
+            Input::Timer(_) | Input::Wish(_) => {}
             Input::Plant(PlantEvent::PluggedIn { peer }) => {
                 let since = self.enrolment.setup.unix(now).0;
                 self.plugged = Some(AtPile { pile: peer, since, session: None });

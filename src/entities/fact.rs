@@ -400,4 +400,15 @@ pub enum FactKind {
         sender: Option<Digest>,
         error: Option<String>,
     },
+    /// The KGC names the user behind the ticket of a stored σ, with that user's own request as proof.
+    TicketOpened {
+        sigma: Digest,
+        uid: u64,
+    },
+    /// What a gateway thinks of such a claim: it holds against `owner`, or why it is void.
+    ClaimJudged {
+        sigma: Digest,
+        owner: ActorId,
+        error: Option<String>,
+    },
 }

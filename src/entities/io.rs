@@ -77,14 +77,19 @@ pub enum PlantEvent {
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     Start,
-    Deliver {
-        from: NodeId,
-        packet: &'a Packet,
-    },
+    Deliver { from: NodeId, packet: &'a Packet },
     Timer(TimerId),
     Plant(PlantEvent),
-    /// A person wants this car to complain about the last ciphertext it was shown.
+    Wish(Wish),
+}
+
+/// What a person may ask an actor to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// A car: complain about the last ciphertext it was shown.
     Complain,
+    /// The KGC: prove to everybody who sent the newest stored ciphertext.
+    OpenTicket,
 }
 
 /// What an actor asks for, in order.

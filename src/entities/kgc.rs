@@ -5,13 +5,14 @@
 
 use super::actor::{ActorId, Role};
 use super::fact::{ActorRule, FactKind};
-use super::io::{Input, Io, Output, TimerId, cost};
+use super::io::{Input, Io, Output, TimerId, Wish, cost};
 use super::packet::Packet;
 use super::setup::{Genesis, Setup};
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::Routing;
+use crate::clmmsc::verify::ticket_of;
 use crate::clmmsc::{Class, Failure, KeyPair, PublicRecord, Record, RecordId, SigmaId, list, request};
 use crate::ledger::{self, Digest, Micros, Secs};
 use crate::pbft::{self, Config, Follower, NodeId};
@@ -116,7 +117,8 @@ impl Kgc {
             Input::Timer(TimerId::List) => self.send_lists(now, io),
             Input::Timer(TimerId::Pair) => self.give_up(now, io),
             Input::Timer(TimerId::Stored) => self.repeat(now, io),
-            Input::Timer(_) | Input::Plant(_) | Input::Complain => {}
+            Input::Wish(Wish::OpenTicket) => self.open_ticket(io),
+            Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { from, packet } => match packet {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
                 Packet::Submit { sigma, .. } => self.on_submit(now, sigma, io),
@@ -423,6 +425,23 @@ impl Kgc {
         if self.routed.is_empty() {
             io.out.push(Output::CancelTimer(TimerId::Stored));
         }
+    }
+
+    /// The ticket of the newest stored σ: what [`Wish::OpenTicket`] would be about.
+    pub fn newest_ticket(&self) -> Option<(SigmaId, Record)> {
+        let chain = self.follower.as_ref()?.chain();
+        let newest =
+            chain.range(1..=chain.height().0).filter_map(|block| block.proposal.as_ref()?.txs.last()).last()?;
+        Some((SigmaId(newest.id.0), ticket_of(newest.bytes())?))
+    }
+
+    /// Names the owner of a ticket, with the owner's own signed request as proof (CLMMSC.md §11.4).
+    fn open_ticket(&mut self, io: &mut Io<'_, '_>) {
+        let Some((sigma, ticket)) = self.newest_ticket() else { return };
+        let Some(claim) = self.desk.claim(&ticket) else { return };
+        io.fact(FactKind::TicketOpened { sigma: Digest(sigma.0), uid: claim.uid });
+        let to = (0..self.setup.n).map(NodeId).collect();
+        io.out.push(Output::Fan { to, packet: Packet::Claim(Arc::new(claim)) });
     }
 
     pub fn pending(&self) -> Vec<String> {

@@ -22,7 +22,7 @@ pub use cp::Cp;
 pub use csc::Csc;
 pub use css::Css;
 pub use ev::Ev;
-pub use io::{Bench, Input, Io, Memory, Output, PlantEvent, TimerId};
+pub use io::{Bench, Input, Io, Memory, Output, PlantEvent, TimerId, Wish};
 pub use kgc::Kgc;
 pub use packet::Packet;
 pub use setup::{Genesis, Setup};

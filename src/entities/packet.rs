@@ -3,6 +3,7 @@
 //! A σ travels as its bytes; whoever receives it verifies it, nobody trusts what a packet says about it.
 
 use super::setup::Genesis;
+use crate::clmmsc::ticket_opening::Claim;
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::HEADER;
 use crate::clmmsc::{Params, SigmaId};
@@ -49,6 +50,8 @@ pub enum Packet {
         about: SigmaId,
         proof: Arc<[u8]>,
     },
+    /// The KGC's claim who owns a ticket (CLMMSC.md §11.4), for gateways.
+    Claim(Arc<Claim>),
 }
 
 /// σ as the ledger sees it; `None` if the bytes are shorter than a header or hold no ticket.
@@ -79,6 +82,7 @@ impl Packet {
             Packet::Offer { .. } => 9,
             Packet::Frame(_) => 10,
             Packet::Complaint { .. } => 13,
+            Packet::Claim(_) => 14,
             Packet::Letter(_) => 0,
         }
     }
@@ -113,6 +117,7 @@ impl Packet {
                 out.extend(about.0);
                 out.extend(&proof[..]);
             }
+            Packet::Claim(claim) => out.extend(claim.encode()),
             Packet::Letter(genesis) => out.extend(genesis.bytes()),
         }
         out
@@ -142,6 +147,7 @@ impl Packet {
                 gateway: body.get(122..)?.try_into().ok()?,
             },
             10 => Packet::Frame(all()),
+            14 => Packet::Claim(Arc::new(Claim::decode(body)?)),
             13 => {
                 let (about, proof) = body.split_first_chunk()?;
                 Packet::Complaint { about: SigmaId(*about), proof: proof.into() }

@@ -34,7 +34,7 @@ fn look(tag: PacketTag) -> (&'static str, char) {
         PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch => ("--propose", 't'),
         PacketTag::Prepare => ("--prepare", 'd'),
         PacketTag::Commit | PacketTag::Seal | PacketTag::Publish => ("--commit", 's'),
-        PacketTag::ViewChange | PacketTag::NewView | PacketTag::Complaint => ("--view", 't'),
+        PacketTag::ViewChange | PacketTag::NewView | PacketTag::Complaint | PacketTag::Claim => ("--view", 't'),
     }
 }
 

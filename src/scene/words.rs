@@ -42,6 +42,7 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::Seal => "seal of the block",
         PacketTag::Publish => "published block",
         PacketTag::Complaint => "complaint with its proof",
+        PacketTag::Claim => "claim who owns a ticket",
     }
 }
 
@@ -167,6 +168,15 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
             format!("{who} {} {}.", if *last { "bills" } else { "shows the running cost" }, money(*total, currency))
         }
         F::Refused { what, reason, .. } => format!("{who} refuses {what}: {reason}.{rule}"),
+        F::TicketOpened { .. } => {
+            format!("{who} names the owner of a ticket and shows the owner's own signed request.")
+        }
+        F::ClaimJudged { owner, error: None, .. } => {
+            format!("{who} checks the claim: {} signed the request for this ticket.", owner.label())
+        }
+        F::ClaimJudged { owner, error: Some(e), .. } => {
+            format!("{who} finds the claim against {} void: {e}.{rule}", owner.label())
+        }
         F::Complained { .. } => format!("{who} complains: it shows Z_i of its entry, with a proof, but not its key."),
         F::Judged { error: None, .. } => {
             format!("{who} opens the entry complained about: it is in order, and its sender is now known.")

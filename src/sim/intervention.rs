@@ -140,6 +140,8 @@ pub enum Action {
     Link(LinkRule),
     /// The car complains about the last ciphertext it was shown.
     Complain(ActorId),
+    /// The KGC proves who sent the newest stored ciphertext.
+    OpenTicket(ActorId),
 }
 
 impl Action {
@@ -170,6 +172,7 @@ impl fmt::Display for Action {
             Action::Flip(x) => write!(f, "bit {} of byte {} of message {} is flipped", x.bit, x.byte, x.event),
             Action::Link(rule) => write!(f, "links {rule}"),
             Action::Complain(a) => write!(f, "{} complains about the last ciphertext it was shown", a.label()),
+            Action::OpenTicket(a) => write!(f, "{} opens the ticket of the newest ciphertext", a.label()),
         }
     }
 }
@@ -201,6 +204,7 @@ impl Intervention {
             Action::Resume(a) => format!("{at}~resume~{a}"),
             Action::Calm(a) => format!("{at}~calm~{a}"),
             Action::Complain(a) => format!("{at}~complain~{a}"),
+            Action::OpenTicket(a) => format!("{at}~open_ticket~{a}"),
             Action::Behave(b) if b.when == Trigger::Always => format!("{at}~behave~{}~{}", b.node, b.kind.name()),
             Action::Drop(e) => format!("{at}~drop~{e}"),
             Action::Deliver(e) => format!("{at}~deliver~{e}"),
@@ -237,6 +241,7 @@ impl Intervention {
             ("resume", [a]) => Action::Resume(ActorId::parse(a)?),
             ("calm", [a]) => Action::Calm(ActorId::parse(a)?),
             ("complain", [a]) => Action::Complain(ActorId::parse(a)?),
+            ("open_ticket", [a]) => Action::OpenTicket(ActorId::parse(a)?),
             ("behave", [a, kind]) => {
                 let kind = BehaviourKind::parse(kind)?;
                 Action::Behave(Behave { node: ActorId::parse(a)?, kind, when: Trigger::Always })
@@ -267,6 +272,7 @@ mod tests {
             "e5~behave~css1~equivocating_primary",
             "e5~calm~css1",
             "30s~complain~ev2",
+            "30s~open_ticket~kgc1",
             "e9~drop~e7",
             "e9~deliver~e7",
             "e9~duplicate~e7",

@@ -41,6 +41,7 @@ pub enum PacketTag {
     Seal,
     Publish,
     Complaint,
+    Claim,
 }
 
 impl PacketTag {
@@ -68,6 +69,7 @@ impl PacketTag {
             PacketTag::Seal => "pbft.seal",
             PacketTag::Publish => "pbft.publish",
             PacketTag::Complaint => "complaint",
+            PacketTag::Claim => "claim",
         }
     }
 }
@@ -209,6 +211,8 @@ impl Kind {
                 F::Refused { .. } => "Refused",
                 F::Complained { .. } => "Complained",
                 F::Judged { .. } => "Judged",
+                F::TicketOpened { .. } => "TicketOpened",
+                F::ClaimJudged { .. } => "ClaimJudged",
             },
             Kind::Sent { .. } => "Sent",
             Kind::Delivered { .. } => "Delivered",
@@ -295,7 +299,9 @@ impl Effect {
             | F::Billed { .. }
             | F::Departed { .. }
             | F::Complained { .. }
-            | F::Judged { .. } => Some(4),
+            | F::Judged { .. }
+            | F::TicketOpened { .. }
+            | F::ClaimJudged { .. } => Some(4),
             F::Step { op, .. } => match op {
                 Op::AcceptKey => Some(1),
                 Op::MerkleRoot if self.actor.is_some_and(|a| a.role == Role::Css) => Some(3),

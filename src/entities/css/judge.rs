@@ -1,12 +1,13 @@
-//! A gateway as judge (CLMMSC.md §11.3): a car publishes Z_i of its entry of a stored σ with a proof, and anybody opens
-//! this one entry.
+//! A gateway as judge (CLMMSC.md §11.3, §11.4): a car publishes Z_i of its entry of a stored σ with a proof, and anybody
+//! opens this one entry; the KGC names the owner of a ticket with the owner's own request, and anybody checks it.
 //!
 //! The first gateway to find a proof good shows the complaint to all others; each judges it by itself, from its own chain.
 
 use super::Css;
 use crate::clmmsc::complaint;
-use crate::clmmsc::{Check, SigmaId};
-use crate::entities::actor::Role;
+use crate::clmmsc::ticket_opening::{self, Claim};
+use crate::clmmsc::{Check, Error, Failure, SigmaId};
+use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{ActorRule, FactKind};
 use crate::entities::io::{Io, Output, cost};
 use crate::entities::packet::Packet;
@@ -45,6 +46,27 @@ impl Css {
         if who.is_none_or(|actor| actor.role != Role::Css) {
             io.out.push(Output::Fan { to, packet: Packet::Complaint { about, proof: proof.clone() } });
         }
+    }
+
+    /// A claim holds if the owner, known by its pinned record, signed a request for exactly this ticket.
+    pub(super) fn on_claim(&mut self, claim: &Claim, io: &mut Io<'_, '_>) {
+        let params = &self.enrolment.setup.params;
+        let nullifier = Digest(claim.ticket.rid(params).0);
+        let mut refuse = |reason: &str| {
+            let (what, reason) = ("claim".to_owned(), reason.to_owned());
+            io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En9);
+        };
+        let Some(taken) = self.replica.as_ref().and_then(|r| r.chain().by_nullifier(&nullifier)) else {
+            return refuse("no ciphertext of this chain has this ticket");
+        };
+        let Some(owner) = ActorId::from_uid(claim.uid) else { return refuse("the claim names no user") };
+        io.bench.charge(cost::VERIFY);
+        let sigma = taken.sigma;
+        let unknown = Failure { check: Check::T1, error: Error::Unpinned };
+        let own = self.genesis.as_ref().and_then(|g| g.record(owner)).ok_or(unknown);
+        let judged = own.and_then(|own| ticket_opening::check(params, claim, &own.record));
+        let error = judged.err().map(|failure| failure.error.name().to_owned());
+        io.ruled(FactKind::ClaimJudged { sigma, owner, error }, Check::T1);
     }
 
     /// A stored σ: height of its block, its bytes, the time of the block.

@@ -46,6 +46,9 @@ fn node_faults(id: ActorId, down: bool) -> Vec<(&'static str, Value)> {
     if id.role == Role::Ev {
         list.push(("Complain about its last ciphertext", json!({ "complain": node })));
     }
+    if id.role == Role::Kgc {
+        list.push(("Prove who sent the newest ciphertext", json!({ "open_ticket": node })));
+    }
     if id.role == Role::Csc {
         list.push(("Lie: seal an entry nobody can open", lie("csc_garbage_entry")));
     }

@@ -109,6 +109,13 @@ pub fn of(packet: &Packet, bytes: &[u8]) -> Vec<FieldView> {
                 .next(32, "challenge", "c", "Of the proof that Z_i belongs to this record and this ciphertext.")
                 .next(32, "response", "s", "a + c·sk_i.")
         }
+        Packet::Claim(_) => {
+            fields.specs(RECORD_FIELDS, "ticket's ");
+            fields
+                .next(8, "user", "uid", "Whom the KGC names.")
+                .next(64, "signature", "keyreq", "The user's own signature over the request.")
+                .rest("request", "The stored body: the user asked for exactly this ticket.")
+        }
         Packet::Letter(_) => {
             fields.next(32, "network", "", "Digest of genesis: parameters, members, rules.");
             while fields.at() + RECORD_LEN <= bytes.len() {

@@ -219,7 +219,12 @@ fn exists(s: &Scenario, actor: ActorId) -> bool {
 pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
     action.check()?;
     let actor = match action {
-        Action::Crash(a) | Action::Pause(a) | Action::Resume(a) | Action::Calm(a) | Action::Complain(a) => *a,
+        Action::Crash(a)
+        | Action::Pause(a)
+        | Action::Resume(a)
+        | Action::Calm(a)
+        | Action::Complain(a)
+        | Action::OpenTicket(a) => *a,
         Action::Behave(b) => b.node,
         _ => return Ok(()),
     };

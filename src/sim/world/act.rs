@@ -3,7 +3,7 @@
 use super::node::Arrival;
 use super::{Event, Flying, World};
 use crate::entities::actor::ActorId;
-use crate::entities::{Entity, Packet};
+use crate::entities::{Entity, Packet, Wish};
 use crate::sim::adversary::Wrapper;
 use crate::sim::intervention::{Action, Intervention};
 use crate::sim::memo::Memo;
@@ -81,6 +81,14 @@ impl World {
                     _ => Err("only cars complain".into()),
                 }
             }
+            Action::OpenTicket(a) => {
+                alive(a)?;
+                match self.entity(*a) {
+                    Some(Entity::Kgc(kgc)) if kgc.newest_ticket().is_some() => Ok(()),
+                    Some(Entity::Kgc(_)) => Err("no ciphertext is stored yet".into()),
+                    _ => Err("only the KGC knows who asked for a ticket".into()),
+                }
+            }
             Action::Drop(e) | Action::Deliver(e) | Action::Duplicate(e) => self.find(e.0).map(|_| ()),
             Action::Delay(d) => self.find(d.event.0).map(|_| ()),
             Action::Flip(f) => {
@@ -125,7 +133,10 @@ impl World {
             }
             Action::Calm(a) => self.with_node(*a, |world, node| world.behave(node, None, cause)),
             Action::Complain(a) => {
-                self.with_node(*a, |world, node| world.arrive(node, Arrival::Complain(cause), memo));
+                self.with_node(*a, |world, node| world.arrive(node, Arrival::Wish(Wish::Complain, cause), memo));
+            }
+            Action::OpenTicket(a) => {
+                self.with_node(*a, |world, node| world.arrive(node, Arrival::Wish(Wish::OpenTicket, cause), memo));
             }
             Action::Link(rule) => self.links.add(rule.clone()),
             Action::Drop(e) => {

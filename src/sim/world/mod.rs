@@ -408,6 +408,7 @@ pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> Packet
         Packet::Frame(_) => (PacketTag::Frame, None),
         Packet::Letter(_) => (PacketTag::Letter, None),
         Packet::Complaint { .. } => (PacketTag::Complaint, None),
+        Packet::Claim(_) => (PacketTag::Claim, None),
         Packet::Pbft(msg) => agreement(msg),
     };
     let sigma = match packet {

@@ -7,7 +7,7 @@ use super::{Event, Flying, World};
 use crate::entities::actor::ActorId;
 use crate::entities::fact::FactKind;
 use crate::entities::io::cost;
-use crate::entities::{Bench, Entity, Input, Io, Output, PlantEvent, TimerId};
+use crate::entities::{Bench, Entity, Input, Io, Output, PlantEvent, TimerId, Wish};
 use crate::pbft::NodeId;
 use crate::sim::adversary::{Cx, Pass, Wrapper};
 use crate::sim::memo::Memo;
@@ -34,7 +34,7 @@ pub(super) enum Arrival {
     },
     Plant(PlantEvent),
     /// A person's wish, with its `Intervened`.
-    Complain(Option<EffectId>),
+    Wish(Wish, Option<EffectId>),
 }
 
 /// Outputs of a step until the computing is paid for.
@@ -133,7 +133,7 @@ impl World {
         let (cause, input) = match arrival {
             Arrival::Start => (None, Input::Start),
             Arrival::Plant(event) => (None, Input::Plant(event)),
-            Arrival::Complain(cause) => (cause, Input::Complain),
+            Arrival::Wish(wish, cause) => (cause, Input::Wish(wish)),
             Arrival::Timer { timer, generation } => {
                 let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
                 let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
