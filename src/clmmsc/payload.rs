@@ -113,6 +113,26 @@ pub struct Delegated {
     pub sk: [u8; 32],
 }
 
+impl core::fmt::Debug for Delegated {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Delegated(..)")
+    }
+}
+
+impl Delegated {
+    /// Lends the key of a session record, and of nothing else (§11.1).
+    ///
+    /// # Errors
+    /// [`Error::RecordRole`] if the record is no session record.
+    pub fn lend(pair: &KeyPair) -> Result<Delegated, Error> {
+        let record = *pair.record();
+        if !record.is(Class::Session, Role::Ev) {
+            return Err(Error::RecordRole);
+        }
+        Ok(Delegated { record, sk: pair.sk().to_bytes() })
+    }
+}
+
 /// Flow 5: the key of a charging session, and in mode B what the pile may open by itself.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct PlugIn {

@@ -10,7 +10,7 @@ use super::packet::{Packet, PlugId};
 use super::plant::{Share, total};
 use super::setup::{Genesis, Price, Setup};
 use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
-use crate::clmmsc::payload::PlugIn;
+use crate::clmmsc::payload::{Delegated, PlugIn};
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{Check, Error, Failure, Flow, Record, RecordId, SigmaId};
@@ -85,6 +85,8 @@ struct Bay {
     /// Outstanding challenge; spent by the first accepted flow 5.
     plug: Option<PlugId>,
     session: Option<(Session, Record)>,
+    /// What a sleeping car has lent (mode B of CLMMSC.md §11.1).
+    lent: Option<Delegated>,
     transaction: Option<Transaction>,
     /// Last reading: when, charged and discharged µJ, power W.
     read: Micros,
@@ -175,6 +177,7 @@ impl Cp {
             since: setup.unix(now).0,
             plug: Some(plug),
             session: None,
+            lent: None,
             transaction: None,
             read: now,
             charged_uj: 0,
@@ -194,11 +197,13 @@ impl Cp {
         let setup = self.enrolment.setup.clone();
         let sigma = Digest(crate::clmmsc::verify::sigma_id(&setup.params, bytes).0);
         match self.open_plug_in(now, bytes, io) {
-            Ok((session, record)) => {
+            Ok((session, record, lent)) => {
                 io.fact(FactKind::Opened { sigma, flow: 5, error: None });
                 if let Some(bay) = self.bay.as_mut().filter(|bay| bay.node == from) {
                     bay.plug = None;
-                    bay.session = Some((session, record));
+                    let addressed = lent.as_ref().map_or(record, |lent| lent.record);
+                    bay.session = Some((session, addressed));
+                    bay.lent = lent;
                 }
             }
             Err(failure) => {
@@ -208,7 +213,12 @@ impl Cp {
         }
     }
 
-    fn open_plug_in(&self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) -> Result<(Session, Record), Failure> {
+    fn open_plug_in(
+        &self,
+        now: Micros,
+        bytes: &Arc<[u8]>,
+        io: &mut Io<'_, '_>,
+    ) -> Result<(Session, Record, Option<Delegated>), Failure> {
         let setup = &self.enrolment.setup;
         let verified = io.bench.verify(bytes, setup.unix(now))?;
         let key = self.enrolment.key().ok_or(Failure { check: Check::R2, error: Error::RecordRole })?;
@@ -226,7 +236,7 @@ impl Cp {
         let plug_in = PlugIn::decode(&setup.params, &opened.message).map_err(&layout)?;
         let plug = self.bay.as_ref().and_then(|bay| bay.plug.as_ref());
         plug_in.check(plug, setup.unix(now).0).map_err(layout)?;
-        Ok((Session::new(plug_in.kses, Side::Pile), opened.sender))
+        Ok((Session::new(plug_in.kses, Side::Pile), opened.sender, plug_in.delegated.clone()))
     }
 
     // ---- a command arrives
@@ -243,28 +253,36 @@ impl Cp {
             }
         };
         io.ruled(FactKind::Verified { sigma, error: None }, Check::V6);
-        let since = self.bay.as_ref().map_or(0, |bay| bay.since);
-        let Some((session, record)) = self.bay.as_mut().and_then(|bay| bay.session.as_mut()) else { return };
+        let Some(bay) = self.bay.as_mut() else { return };
+        let Some((session, record)) = bay.session.as_mut() else { return };
         if verified.header().flow != Flow::COMMAND {
             return;
         }
         let who = Receiver {
             record,
             pinned: Pinned::Any,
-            since,
+            since: bay.since,
             nullifiers: &|n| self.nullifiers.get(n).copied(),
             opened: &|id, rid| self.opened.contains(&(*id, *rid)),
         };
         if let Err(failure) = open::check_before_opening(&setup.params, &verified, &who) {
             return io.refuse("ciphertext", failure, Some(sigma), None);
         }
+        let id = verified.id();
+        if let Some(k) =
+            bay.lent.as_ref().and_then(|lent| open::decapsulate_lent(&setup.params, verified.head(), lent).ok())
+        {
+            io.bench.charge(cost::DECAPSULATE);
+            io.fact(FactKind::Step { op: Op::Decapsulate, count: 1, cost_us: cost::DECAPSULATE as u32 });
+            self.waiting.insert(id, verified);
+            return self.on_release(now, id, k, io);
+        }
         let mut header = Box::new([0; crate::clmmsc::wire::HEADER]);
         header.copy_from_slice(verified.header_bytes());
         let frame = session.seal(&Body::Header(header));
         io.bench.charge(cost::FRAME);
-        let node = self.bay.as_ref().map_or(NodeId(0), |bay| bay.node);
-        io.send(node, Packet::Frame(frame.into()));
-        self.waiting.insert(verified.id(), verified);
+        io.send(bay.node, Packet::Frame(frame.into()));
+        self.waiting.insert(id, verified);
     }
 
     fn on_frame(&mut self, now: Micros, from: NodeId, frame: &[u8], io: &mut Io<'_, '_>) {

@@ -13,7 +13,7 @@ use super::setup::Genesis;
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::{Routing, Upload};
-use crate::clmmsc::signcrypt::{self, Envelope, Item};
+use crate::clmmsc::signcrypt::{self, Envelope, Item, padded_count};
 use crate::clmmsc::{Check, Failure, Flow, PublicRecord, RecordId, SigmaId, list};
 use crate::ledger::{Digest, Micros};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,8 @@ pub struct Csc {
     genesis: Option<Arc<Genesis>>,
     /// Cars that may be addressed, by record.
     cars: BTreeMap<RecordId, PublicRecord>,
+    /// Session record of a sleeping car, to be addressed in place of its own.
+    sessions: BTreeMap<RecordId, PublicRecord>,
     uploads: BTreeMap<RecordId, Upload>,
     fresh: BTreeSet<RecordId>,
     transactions: BTreeMap<RecordId, u64>,
@@ -47,6 +49,7 @@ impl Csc {
             enrolment,
             genesis: None,
             cars: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             uploads: BTreeMap::new(),
             fresh: BTreeSet::new(),
             transactions: BTreeMap::new(),
@@ -100,6 +103,10 @@ impl Csc {
                     io.timer(TimerId::Plan, COLLECT);
                 }
                 self.fresh.insert(rid);
+                if let Some(Ok(session)) = upload.session.map(|record| record.derive(&self.enrolment.setup.params)) {
+                    io.bench.charge(cost::DERIVE);
+                    self.sessions.insert(rid, session);
+                }
                 self.uploads.insert(rid, upload);
             }
             Err(failure) => {
@@ -176,22 +183,21 @@ impl Csc {
         let plans = schedule::plan(created, &only, &areas, u64::from(setup.feeder_cap_w) / share, &standing);
         io.bench.charge(plans.iter().map(|p| p.len() as u64).sum());
         let mut orders: Vec<(PublicRecord, Profile)> = Vec::new();
+        let mut lines: Vec<PlanLine> = Vec::new();
         for ((rid, wish), periods) in wishes.iter().zip(plans) {
-            let (Some(record), Some(end)) = (self.cars.get(rid), periods.last()) else { continue };
+            let known = self.sessions.get(rid).or_else(|| self.cars.get(rid));
+            let (Some(record), Some(end)) = (known, periods.last()) else { continue };
             if self.orders.contains_key(rid) || periods.iter().any(|p| p.limit_w > 0) {
                 let record = record.clone();
                 let duration = end.start.max(1) + schedule::SLOT;
                 let profile = self.profile(rid, wish, created, duration, periods);
                 self.orders.insert(*rid, (wish.area, profile.clone()));
+                let limit_w = profile.periods.first().map_or(0, |p| p.limit_w);
+                lines.push(PlanLine { rid: Digest(rid.0), limit_w, periods: profile.periods.len() as u8 });
                 orders.push((record, profile));
             }
         }
-        let lines = orders.iter().map(|(record, profile)| PlanLine {
-            rid: Digest(record.rid.0),
-            limit_w: profile.periods.first().map_or(0, |p| p.limit_w),
-            periods: profile.periods.len() as u8,
-        });
-        io.ruled(FactKind::Planned { lines: lines.collect() }, ActorRule::En4);
+        io.ruled(FactKind::Planned { lines }, ActorRule::En4);
         if !orders.is_empty() {
             self.send(now, &orders, io);
         }
@@ -234,7 +240,8 @@ impl Csc {
         let items: Vec<Item<'_>> =
             orders.iter().zip(&messages).map(|((to, _), message)| Item { to, message }).collect();
         let Some(sigma) = self.signcrypt(now, Flow::COMMAND, FLOOR, &items, io) else { return };
-        let receivers = orders.iter().map(|(to, _)| (crate::clmmsc::Class::Id, to.record.f())).collect();
+        let class = |to: &PublicRecord| to.record.class().unwrap_or(crate::clmmsc::Class::Id);
+        let receivers = orders.iter().map(|(to, _)| (class(to), to.record.f())).collect();
         let routing = Routing::whole(SigmaId(sigma.0.0), receivers).encode();
         let to_kgc = [Item { to: &setup.kgc, message: &routing }];
         let Some(list) = self.signcrypt(now, Flow::ROUTING, 64, &to_kgc, io) else { return };
@@ -258,7 +265,8 @@ impl Csc {
             io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En4);
             return None;
         };
-        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to: 0 };
+        let pad_to = if setup.pad && flow == Flow::COMMAND { padded_count(items.len() as u32) } else { 0 };
+        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to };
         match signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, items, &io.rand32()) {
             Ok(made) => {
                 signcrypt_facts(&made, flow, items.len() as u32, io);

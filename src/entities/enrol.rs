@@ -48,6 +48,9 @@ pub struct Enrolment {
     refused: bool,
     key: Option<KeyPair>,
     tickets: VecDeque<Ticket>,
+    /// Whether it also asks for a session record, to lend its key to a pile; and that record.
+    lends: bool,
+    session: Option<KeyPair>,
 }
 
 /// What an answer led to.
@@ -84,7 +87,19 @@ impl Enrolment {
             refused: false,
             key: None,
             tickets: VecDeque::new(),
+            lends: false,
+            session: None,
         }
+    }
+
+    /// Asks for a session record too (CLMMSC.md §11.1).
+    pub fn lending(self) -> Self {
+        Enrolment { lends: true, ..self }
+    }
+
+    /// The session record with its key, if it has one.
+    pub fn session(&self) -> Option<&KeyPair> {
+        self.session.as_ref()
     }
 
     pub fn key(&self) -> Option<&KeyPair> {
@@ -163,14 +178,15 @@ impl Enrolment {
         self.post(Open { wire, digest: made.digest, want, secrets: vec![secret], retry: FIRST_RETRY }, io);
     }
 
-    fn ask_for_tickets(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+    /// Records of this epoch beside the own one: tickets, or a session record.
+    fn ask_for(&mut self, class: Class, count: u16, now: Micros, io: &mut Io<'_, '_>) {
         let epoch = self.setup.epoch(now).max(self.validity.0);
-        let Some(key) = self.key.clone().filter(|_| self.tickets_wanted > 0) else { return };
-        let secrets: Vec<UserSecret> = (0..self.tickets_wanted).map(|_| wide(&mut self.keys)).collect();
+        let Some(key) = self.key.clone().filter(|_| count > 0) else { return };
+        let secrets: Vec<UserSecret> = (0..count).map(|_| wide(&mut self.keys)).collect();
         let rand = Randomness { sign: io.rand32(), seal: io.rand32() };
-        let head = self.head(2, Class::Ticket, epoch, epoch);
+        let head = self.head(2, class, epoch, epoch);
         let made = request::further(&self.setup.params, &self.setup.kgc, &head, &secrets, &key, &rand);
-        let want = Wanted { class: Class::Ticket, role: self.role(), from: epoch, to: epoch };
+        let want = Wanted { class, role: self.role(), from: epoch, to: epoch };
         self.post(Open { wire: made.wire.into(), digest: made.digest, want, secrets, retry: FIRST_RETRY }, io);
     }
 
@@ -210,13 +226,21 @@ impl Enrolment {
         let rid = pairs.first().map_or(Digest::ZERO, |pair| Digest(pair.public().rid.0));
         let class = open.want.class as u8;
         io.ruled(FactKind::KeyAccepted { rid, class, count }, crate::clmmsc::Check::A2);
-        if open.want.class == Class::Id {
-            self.key = pairs.into_iter().next();
-            self.ask_for_tickets(now, io);
-            Progress::Key
-        } else {
-            self.tickets.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
-            Progress::Tickets
+        match open.want.class {
+            Class::Id => {
+                self.key = pairs.into_iter().next();
+                self.ask_for(Class::Ticket, self.tickets_wanted, now, io);
+                Progress::Key
+            }
+            Class::Ticket => {
+                self.tickets.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
+                self.ask_for(Class::Session, u16::from(self.lends && self.session.is_none()), now, io);
+                Progress::Tickets
+            }
+            Class::Session => {
+                self.session = pairs.into_iter().next();
+                Progress::Nothing
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::plant::Battery;
 use super::setup::Genesis;
 use crate::clmmsc::complaint;
 use crate::clmmsc::open;
-use crate::clmmsc::payload::{PlugIn, Upload, session_key};
+use crate::clmmsc::payload::{Delegated, PlugIn, Upload, session_key};
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::signcrypt::{self, Envelope, Item};
 use crate::clmmsc::verify::VerifiedHeader;
@@ -126,7 +126,8 @@ impl Ev {
         let kses = session_key(&key, plug, &io.rand32());
         let unix = setup.unix(now).0;
         let not_after = unix + u64::from(setup.params.policy.ttl_max);
-        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after, delegated: None };
+        let delegated = self.enrolment.session().and_then(|pair| Delegated::lend(pair).ok());
+        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after, delegated };
         if let Some(sigma) = self.signcrypt(now, Flow::PLUG_IN, &record, &plug_in.encode(), io) {
             io.send(from, Packet::Direct(sigma));
             if let Some(at) = self.plugged.as_mut() {
@@ -153,7 +154,7 @@ impl Ev {
             departure: self.wants.departure,
             target_ppm: self.wants.target_ppm,
             pile: pile.rid.0,
-            session: None,
+            session: self.enrolment.session().map(|pair| *pair.record()),
             receipts: Vec::new(),
         };
         if let Some(sigma) = self.signcrypt(now, Flow::UPLOAD, &to, &upload.encode(), io) {

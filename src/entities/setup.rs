@@ -62,6 +62,8 @@ pub struct Setup {
     pub areas: u16,
     /// Life of every σ in seconds.
     pub ttl: u32,
+    /// Whether dummies hide how many cars a command is for (CLMMSC.md §11.2).
+    pub pad: bool,
     pub tickets: Tickets,
     pub answer_delay: Micros,
     /// W.

@@ -8,7 +8,7 @@ use super::stay::{Account, Order, Reading, Stay};
 use super::{Finding, Sight};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{RecordId, SigmaId};
+use crate::clmmsc::{KeyPair, RecordId, SigmaId};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::command::{Command, Profile};
 use crate::entities::fact::FactKind;
@@ -32,6 +32,8 @@ struct Desk {
 /// What a pile says it opened, with what really is in it.
 #[derive(Clone, Debug)]
 struct Opened {
+    /// Index of the car it is for.
+    car: u16,
     sigma: Digest,
     sender: RecordId,
     /// `None` if it is no command.
@@ -228,12 +230,13 @@ impl Station {
     }
 
     fn opened(&mut self, pile: u16, sigma: Digest, sight: &Sight<'_>) -> Result<(), Finding> {
-        let inside = self.desks.get(&pile).and_then(|desk| self.unseal(pile, sigma, desk.from, sight));
-        let Some((desk, (sender, profile))) = self.desks.get_mut(&pile).zip(inside) else {
+        let car = self.served(pile, sight);
+        let inside = car.and_then(|car| Some((car.index, self.unseal(pile, sigma, car, sight)?)));
+        let Some((desk, (car, (sender, profile)))) = self.desks.get_mut(&pile).zip(inside) else {
             let text = format!("{} opened what the key of its car does not open", cp(pile));
             return Err(Finding::broken("PI-6", text));
         };
-        desk.opened = Some(Opened { sigma, sender, profile, authenticated: false });
+        desk.opened = Some(Opened { car, sigma, sender, profile, authenticated: false });
         Ok(())
     }
 
@@ -246,23 +249,40 @@ impl Station {
         }
     }
 
-    /// Sender and command in the entry of a car, opened anew with the car's own key from the bytes that reached the pile.
+    /// The car for which the pile works: the one it hears, or one that lent it a key and sleeps.
+    fn served(&self, pile: u16, sight: &Sight<'_>) -> Option<ActorId> {
+        let from = self.desks.get(&pile)?.from;
+        if from.role == Role::Ev {
+            return Some(from);
+        }
+        let here = self.stays.iter().filter(|(_, stay)| stay.pile == pile && stay.session);
+        let lent = |car: &ActorId| match (sight.entity)(*car) {
+            Some(Entity::Ev(ev)) => ev.enrolment.session().is_some(),
+            _ => false,
+        };
+        here.map(|(car, _)| ActorId::new(Role::Ev, *car)).find(lent)
+    }
+
+    /// Sender and command in the entry of a car, opened anew with the car's own keys from the bytes that reached the pile.
     fn unseal(&self, pile: u16, sigma: Digest, car: ActorId, sight: &Sight<'_>) -> Option<(RecordId, Option<Profile>)> {
         let Some(Entity::Ev(of)) = (sight.entity)(car) else { return None };
-        let key = of.enrolment.key()?;
+        let keys: Vec<&KeyPair> = of.enrolment.key().into_iter().chain(of.enrolment.session()).collect();
         let params = &sight.setup.params;
-        let who = Receiver {
-            record: key.record(),
-            pinned: Pinned::Any,
-            since: 0,
-            nullifiers: &|_: &RecordId| None::<SigmaId>,
-            opened: &|_, _| false,
+        let open_with = |verified: &VerifiedSigma, key: &KeyPair| {
+            let who = Receiver {
+                record: key.record(),
+                pinned: Pinned::Any,
+                since: 0,
+                nullifiers: &|_: &RecordId| None::<SigmaId>,
+                opened: &|_, _| false,
+            };
+            open::open(params, verified, &who, &open::decapsulate(verified.head(), key)).ok()
         };
         let copies = self.carried.get(&(pile, sigma))?;
         copies.iter().find_map(|(item, at)| {
             let Some(Packet::Area(bytes)) = (sight.packet)(*item) else { return None };
             let verified = VerifiedSigma::verify(params, bytes, sight.setup.unix(*at).0).ok()?;
-            let opened = open::open(params, &verified, &who, &open::decapsulate(verified.head(), key)).ok()?;
+            let opened = keys.iter().find_map(|key| open_with(&verified, key))?;
             let profile = match Command::decode(verified.header().flow, &opened.message) {
                 Ok(Command::Profile(profile)) => Some(profile),
                 _ => None,
@@ -280,7 +300,7 @@ impl Station {
             return broken("a command whose sender it did not authenticate");
         }
         let Some(profile) = opened.profile else { return broken("what is no command") };
-        let (car, since) = (desk.from.index, desk.at);
+        let (car, since) = (opened.car, desk.at);
         let Some(stay) = self.stays.get_mut(&car).filter(|stay| stay.pile == pile && stay.session) else {
             return broken("a command for a car without a session here");
         };

@@ -199,6 +199,8 @@ pub struct Entities {
     pub ev: u16,
     /// Life of every ciphertext in seconds; one value per run, so it is no fingerprint.
     pub ttl: u32,
+    /// Dummies fill a command up to 1, 2, 3, 4, 6, 8, 12, 16, 24… entries, so that their number says little.
+    pub pad: bool,
     /// Pile j (from 0) is in area ⌊j·areas/cp⌋; area a belongs to gateway (a+1) mod n.
     pub areas: u16,
     pub tickets: Tickets,
@@ -214,6 +216,7 @@ impl Default for Entities {
             cp: 4,
             ev: 4,
             ttl: 120,
+            pad: false,
             areas: 2,
             tickets: Tickets::default(),
             answer_delay: Dur::ms(5),
@@ -329,6 +332,9 @@ pub struct Car {
     pub depart: Dur,
     /// Number of the pile, from 1.
     pub pile: u16,
+    /// The car sleeps while it charges: it lends its pile the key of a session record, and is not asked again.
+    #[serde(default)]
+    pub sleeps: bool,
 }
 
 /// The cars; car k of the list is `ev(k+1)`.

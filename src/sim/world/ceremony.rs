@@ -103,6 +103,7 @@ impl Casting<'_> {
         let code = self.codes.iter().find(|(a, _)| *a == actor).map_or([0; 32], |(_, code)| *code);
         let keys = self.streams.get(Label::Keys, actor.code(), 0);
         let enrolment = Enrolment::new(self.setup.clone(), actor, code, keys, validity);
+        let enrolment = if car.is_some_and(|car| car.sleeps) { enrolment.lending() } else { enrolment };
         match actor.role {
             Role::Csc => Entity::Csc(Box::new(Csc::new(enrolment))),
             Role::Css | Role::Kgc | Role::Outsider => Entity::Css(Box::new(Css::new(enrolment))),
@@ -136,6 +137,7 @@ fn setup(s: &Scenario, params: clmmsc::Params, kgc: clmmsc::PublicRecord) -> Res
         ev: s.entities.ev,
         areas: s.entities.areas,
         ttl: s.entities.ttl,
+        pad: s.entities.pad,
         tickets: Tickets { csc: s.entities.tickets.csc, css: s.entities.tickets.css, ev: s.entities.tickets.ev },
         answer_delay: s.entities.answer_delay.micros(),
         feeder_cap_w: s.station.feeder_cap_w,

@@ -70,7 +70,8 @@ impl Plant {
             },
         };
         let sigma = Digest([number as u8; 32]);
-        let opened = Opened { sigma, sender: RecordId([9; 32]), profile: Some(profile), authenticated: true };
+        let (sender, profile) = (RecordId([9; 32]), Some(profile));
+        let opened = Opened { car: pile, sigma, sender, profile, authenticated: true };
         let desk = Desk { from: ev(pile), at: Micros(t), opened: Some(opened) };
         self.station.desks.insert(pile, desk);
         self.station.stays.get_mut(&pile).unwrap().session = true;
@@ -350,7 +351,8 @@ fn dispatch_meter_and_bill_without_a_command_break_pi_6() {
 #[test]
 fn obeying_what_is_no_command_breaks_pi_6() {
     let mut plant = hour();
-    let opened = Opened { sigma: Digest::ZERO, sender: RecordId([9; 32]), profile: None, authenticated: true };
+    let (sigma, sender) = (Digest::ZERO, RecordId([9; 32]));
+    let opened = Opened { car: 0, sigma, sender, profile: None, authenticated: true };
     plant.station.desks.get_mut(&0).unwrap().opened = Some(opened);
     plant.fact(3_700 * S, 0, FactKind::Commanded { flow: 1, kind: 1 });
     assert_eq!(plant.broken(), ["PI-6"]);
