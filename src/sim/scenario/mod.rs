@@ -1,8 +1,8 @@
 //! A scenario: everything that decides a run but the seed's randomness and a person's interventions (CONSENSUS.md §4.9,
 //! WORLD.md §9).
 //!
-//! TOML for people, JSON for programs, both by the types of this file; unknown keys are refused. Only [`load`] makes a
-//! scenario from text, and every scenario it returns is within bounds ([`check`]).
+//! TOML for people, JSON for programs, both by the types of this file; unknown keys are refused. Only `load` makes a
+//! scenario from text, and every scenario it returns is within bounds (`check`).
 
 mod check;
 mod load;
