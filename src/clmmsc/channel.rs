@@ -9,6 +9,7 @@ use super::params::Params;
 use super::record::{PublicRecord, RecordId};
 use super::schnorr::Message;
 use curve25519_dalek::ristretto::RistrettoPoint;
+use curve25519_dalek::scalar::Scalar;
 use zeroize::Zeroize;
 
 /// What a box is for; part of its key.
@@ -83,11 +84,23 @@ pub fn seal_answer(
     plain: &[u8],
     rand32: &[u8; 32],
 ) -> Result<Vec<u8>, Error> {
-    let to = group::dec(x1)?;
     let mut eps = hs(label::SEAL_E, &[kf, m, rand32, plain]);
-    let e = group::enc(&RistrettoPoint::mul_base(&eps));
-    let mut key = seal_key(params, m, &e, x1, &(eps * to));
+    let out = seal_answer_under(params, m, x1, plain, &eps);
     eps.zeroize();
+    out
+}
+
+/// The sealed answer with E' = ε'·P.
+pub(super) fn seal_answer_under(
+    params: &Params,
+    m: &Message,
+    x1: &[u8; 32],
+    plain: &[u8],
+    eps: &Scalar,
+) -> Result<Vec<u8>, Error> {
+    let to = group::dec(x1)?;
+    let e = group::enc(&RistrettoPoint::mul_base(eps));
+    let mut key = seal_key(params, m, &e, x1, &(eps * to));
     let mut out = e.to_vec();
     out.extend(aead::seal(&key, plain));
     key.zeroize();

@@ -87,11 +87,22 @@ impl MasterKey {
         let kind = [what.class as u8, what.role as u8];
         let (from, to) = (what.from.to_le_bytes(), what.to.to_le_bytes());
         let parts: [&[u8]; 9] = [&params.id, &self.kf, self.s.as_bytes(), &kind, &from, &to, &f, x, rand32];
-        let r = hs(label::KGC_R, &parts);
-        let rec =
-            Record::new(what.class, what.role, what.from, what.to, &f, x, &group::enc(&RistrettoPoint::mul_base(&r)));
+        Ok(self.issue_under(params, what, &f, x, &hs(label::KGC_R, &parts)))
+    }
+
+    /// The record with R = r·P, and d = r + h·s.
+    pub(super) fn issue_under(
+        &self,
+        params: &Params,
+        what: &Issue,
+        f: &[u8; 32],
+        x: &[u8; 32],
+        r: &Scalar,
+    ) -> (Record, [u8; 32]) {
+        let point = group::enc(&RistrettoPoint::mul_base(r));
+        let rec = Record::new(what.class, what.role, what.from, what.to, f, x, &point);
         let d = r + rec.h(params) * self.s;
-        Ok((rec, d.to_bytes()))
+        (rec, d.to_bytes())
     }
 
     /// Opens a pseudo-identity.

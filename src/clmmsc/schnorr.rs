@@ -74,9 +74,15 @@ pub(crate) fn sign_with(
     rand32: &[u8; 32],
 ) -> Signature {
     let mut nonce = hs(label::NONCE, &[nk, name.text().as_bytes(), &rid.0, m, rand32]);
-    let n = group::enc(&RistrettoPoint::mul_base(&nonce));
-    let z = nonce + challenge(name, rid, &n, m) * sk;
+    let sig = respond(name, rid, sk, &nonce, m);
     nonce.zeroize();
+    sig
+}
+
+/// The signature with nonce n: N = n·P, z = n + e·sk.
+pub(super) fn respond(name: Name, rid: &RecordId, sk: &Scalar, nonce: &Scalar, m: &Message) -> Signature {
+    let n = group::enc(&RistrettoPoint::mul_base(nonce));
+    let z = nonce + challenge(name, rid, &n, m) * sk;
     let mut sig = [0; 64];
     sig[..32].copy_from_slice(&n);
     sig[32..].copy_from_slice(z.as_bytes());

@@ -11,7 +11,7 @@ use super::hash::{Hasher, first, h16, h32, h64, hs, label};
 use super::keys::{KeyPair, Ticket};
 use super::params::Params;
 use super::record::{Class, Flow, PublicRecord, RecordId, SigmaId};
-use super::schnorr::{self, Name};
+use super::schnorr::{self, Message, Name, Signature};
 use super::verify::{context, leaf_hash, node_hash, sigma_id};
 use super::wire::{self, CONTEXT, FIXED, MAGIC, PLAIN_EXTRA, SIGNED, TAG, VERSION};
 use super::{merkle, params};
@@ -101,6 +101,22 @@ pub fn signcrypt(
     items: &[Item<'_>],
     rand32: &[u8; 32],
 ) -> Result<Signcrypted, Error> {
+    signcrypt_signed_by(params, env, sender, ticket, items, rand32, &schnorr::sign_with)
+}
+
+/// How the two signatures are made; arguments as [`schnorr::sign_with`].
+pub(super) type Sign<'a> = &'a dyn Fn(Name, &RecordId, &Scalar, &[u8; 32], &Message, &[u8; 32]) -> Signature;
+
+/// Signcrypts with signatures from `sign`.
+pub(super) fn signcrypt_signed_by(
+    params: &Params,
+    env: &Envelope,
+    sender: &KeyPair,
+    ticket: Ticket,
+    items: &[Item<'_>],
+    rand32: &[u8; 32],
+    sign: Sign<'_>,
+) -> Result<Signcrypted, Error> {
     let epoch = check_input(params, env, sender, &ticket, items)?;
     let longest = items.iter().map(|i| i.message.len() as u64).max().unwrap_or(0);
     let l = wire::bucket(u64::from(env.floor).max(PLAIN_EXTRA as u64 + longest)).ok_or(Error::SenderInput)?;
@@ -134,7 +150,8 @@ pub fn signcrypt(
     out.extend(root);
 
     let im = h64(label::IM, &[&ctx, &root]);
-    let alpha = schnorr::sign(Name::Inner, sender, &im, &h32(label::EPH_A, &[&*w]));
+    let rand_inner = h32(label::EPH_A, &[&*w]);
+    let alpha = sign(Name::Inner, &sender.public().rid, sender.sk(), sender.nonce_key(), &im, &rand_inner);
     let mut inside = Zeroizing::new(sender.record().0.to_vec());
     inside.extend(alpha);
     out.extend(aead::seal(&h32(label::CAP, &[&*ks, &ctx]), &inside));
@@ -143,7 +160,7 @@ pub fn signcrypt(
     let bound = Zeroizing::new(ticket.pair().sk() + hs(label::BIND, &[&ctx]) * *t);
     let nullifier = ticket.pair().public().rid;
     let rand_outer = h32(label::EPH_O, &[&*w]);
-    out.extend(schnorr::sign_with(Name::Outer, &nullifier, &bound, ticket.pair().nonce_key(), &om, &rand_outer));
+    out.extend(sign(Name::Outer, &nullifier, &bound, ticket.pair().nonce_key(), &om, &rand_outer));
     let id = sigma_id(params, &out);
     entries.iter().for_each(|e| out.extend(e));
     Ok(Signcrypted { bytes: out, id, nullifier, l })

@@ -3,3 +3,5 @@
 //! nothing.
 //!
 //! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it.
+
+pub(crate) mod dice;

@@ -4,6 +4,7 @@
 //! *negative control*, the same scheme with one deliberate weakness (`clmmsc::weak`), where it must succeed. A control that
 //! does not break is a failure of the experiment, as is a defence that does not hold.
 
+mod broken_dice;
 mod trial;
 
 pub use trial::{Finding, Stuck, Trial};
@@ -56,8 +57,8 @@ impl Report {
 
 /// All attacks, in the order of their ids.
 pub fn all() -> Vec<&'static Attack> {
-    let groups: [&'static [Attack]; 0] = [];
-    let mut all: Vec<&'static Attack> = groups.into_iter().flatten().collect();
+    let groups: &[&'static [Attack]] = &[&broken_dice::ATTACKS];
+    let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);
     all
 }
