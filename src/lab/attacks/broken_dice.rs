@@ -121,10 +121,16 @@ fn start(bytes: &[u8]) -> String {
     format!("{}…", crate::sim::inspect::hex(&bytes[..bytes.len().min(8)]))
 }
 
-/// Looks for a repeated value where there must be none.
-fn no_repeat(trial: &mut Trial, tried: String, a: &[u8], b: &[u8]) {
-    let seen = if a == b { format!("{} twice", start(a)) } else { format!("{} and {}", start(a), start(b)) };
-    trial.holds(tried, a != b, seen);
+/// Looks for values that repeat where none may.
+fn no_repeat(trial: &mut Trial, tried: impl Into<String>, pairs: &[(&[u8], &[u8])]) {
+    let same = pairs.iter().filter(|(a, b)| a == b).count();
+    trial.holds(tried, same == 0, format!("{same} of {} repeat", pairs.len()));
+}
+
+/// A guess that must not be the truth.
+fn no_hit(trial: &mut Trial, tried: impl Into<String>, guess: &[u8], truth: &[u8]) {
+    let hit = guess == truth;
+    trial.holds(tried, !hit, if hit { "right" } else { "noise" });
 }
 
 /// The plaintext of the entry that k opens.
@@ -183,18 +189,21 @@ fn a23(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         let a = command(people, &signcrypt, &tickets[0], "charge 7 kW", &stuck)?;
         let b = command(people, &signcrypt, second, "charge 3 kW", &stuck)?;
         let (in_a, in_b) = (inside(people, &a)?, inside(people, &b)?);
-        no_repeat(trial, format!("{how}: compare T"), &a[FIXED..][..32], &b[FIXED..][..32]);
-        no_repeat(trial, format!("{how}: compare the outer N"), &a[SIGNED..][..32], &b[SIGNED..][..32]);
-        no_repeat(trial, format!("{how}: compare the inner N"), &in_a.alpha.1[..32], &in_b.alpha.1[..32]);
-        no_repeat(trial, format!("{how}: compare kS"), &in_a.ks, &in_b.ks);
+        let pairs: [(&[u8], &[u8]); 4] = [
+            (&a[FIXED..][..32], &b[FIXED..][..32]),
+            (&a[SIGNED..][..32], &b[SIGNED..][..32]),
+            (&in_a.alpha.1[..32], &in_b.alpha.1[..32]),
+            (&in_a.ks, &in_b.ks),
+        ];
+        no_repeat(trial, format!("{how}: compare T, the outer N, the inner N and kS"), &pairs);
         let found = solve(Name::Inner, csc.public(), &in_a.alpha, &in_b.alpha)?;
-        no_repeat(trial, format!("{how}: solve for the CSC's key"), found.as_bytes(), &csc.expose_sk());
+        no_hit(trial, format!("{how}: solve for the CSC's key"), found.as_bytes(), &csc.expose_sk());
     }
     for name in [Name::Inner, Name::Outer, Name::KeyRequest, Name::Attach, Name::List, Name::Vote] {
         let [a, b] = signed_twice(&people.params, |m| schnorr::sign(name, css, m, &stuck));
-        no_repeat(trial, format!("compare N of two signatures named `{}`", name.text()), &a.1[..32], &b.1[..32]);
+        no_repeat(trial, format!("compare N of two signatures named `{}`", name.text()), &[(&a.1[..32], &b.1[..32])]);
         let found = solve(name, css.public(), &a, &b)?;
-        no_repeat(trial, format!("solve two signatures named `{}`", name.text()), found.as_bytes(), &css.expose_sk());
+        no_hit(trial, format!("solve two signatures named `{}`", name.text()), found.as_bytes(), &css.expose_sk());
     }
 
     let a = inside(people, &command(people, &dice::signcrypt, &tickets[0], "charge 7 kW", &stuck)?)?;
@@ -235,9 +244,9 @@ fn a24(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let first = people.master.issue(here, &what, &x, &stuck)?;
     for (how, params, again) in &cases {
         let second = people.master.issue(params, again, &x, &stuck)?;
-        no_repeat(trial, format!("{how}: compare R"), &first.0.r(), &second.0.r());
+        no_repeat(trial, format!("{how}: compare R"), &[(&first.0.r(), &second.0.r())]);
         let found = solve_master((here, &first), (params, &second))?;
-        no_repeat(trial, format!("{how}: solve for s"), found.as_bytes(), &people.s);
+        no_hit(trial, format!("{how}: solve for s"), found.as_bytes(), &people.s);
     }
 
     let secrets = (&people.s, &people.kf);
@@ -293,9 +302,9 @@ fn a37(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let second = command(people, &signcrypt, &ticket, text, &other)?;
     let truth = |a: &[u8], b: &[u8]| Ok::<_, Stuck>(xor(&inside(people, a)?.capsule, &inside(people, b)?.capsule));
     let guess = xor(&first[SEALED], &second[SEALED]);
-    no_repeat(
+    no_hit(
         trial,
-        "retry from other random bytes: take the capsules' difference for that of their contents".into(),
+        "retry from other random bytes: take the capsules' difference for that of their contents",
         &guess,
         &truth(&first, &second)?,
     );
@@ -336,9 +345,9 @@ fn a42(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     for answer in &answers {
         accept_answer(&people.params, &want, std::slice::from_ref(&user), &m, answer)?;
     }
-    no_repeat(trial, "compare E' of both answers".into(), &answers[0][4..36], &answers[1][4..36]);
+    no_repeat(trial, "compare E' of both answers", &[(&answers[0][4..36], &answers[1][4..36])]);
     let guess = xor(&difference(&answers), &items[0].0.0);
-    no_repeat(trial, "compute the second ticket from the first".into(), &guess, &items[1].0.0);
+    no_hit(trial, "compute the second ticket from the first", &guess, &items[1].0.0);
 
     let seal = |plain: &[u8]| dice::seal_answer(&people.params, &people.kf, &m, &x, plain, &stuck);
     let answers = [seal(&plain[0])?, seal(&plain[1])?];
@@ -411,9 +420,9 @@ fn a43(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     ];
     for (how, kses) in ours {
         let sessions = Sessions::new(kses, said);
-        no_repeat(trial, format!("{how}: compare the session keys"), &kses[0], &kses[1]);
+        no_repeat(trial, format!("{how}: compare the session keys"), &[(&kses[0], &kses[1])]);
         let tried = format!("{how}: take the frames' difference for that of the words");
-        no_repeat(trial, tried, &sessions.difference(), &sessions.truth());
+        no_hit(trial, tried, &sessions.difference(), &sessions.truth());
         let tried = format!("{how}: open a frame of the second session with the first key");
         trial.refused(tried, Check::F1, Error::FrameAuth, sessions.overheard());
     }
