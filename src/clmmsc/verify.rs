@@ -94,7 +94,11 @@ impl VerifiedSigma {
     /// The first failing check.
     pub fn verify(params: &Params, bytes: &Arc<[u8]>, now: u64) -> Result<VerifiedSigma, Failure> {
         let header = check_format(params, bytes, false)?;
-        let head = check_header(params, bytes, header, now)?;
+        VerifiedSigma::with_body(check_header(params, bytes, header, now)?, bytes)
+    }
+
+    /// V6, for a header that has passed V1–V5.
+    pub(super) fn with_body(head: VerifiedHeader, bytes: &Arc<[u8]>) -> Result<VerifiedSigma, Failure> {
         let sigma = VerifiedSigma { head, bytes: bytes.clone() };
         sigma.check_body().map_err(Failure::at(Check::V6))?;
         Ok(sigma)
@@ -164,7 +168,7 @@ impl VerifiedSigma {
 }
 
 /// V1.
-fn check_format(params: &Params, bytes: &[u8], header_only: bool) -> Result<Header, Failure> {
+pub(super) fn check_format(params: &Params, bytes: &[u8], header_only: bool) -> Result<Header, Failure> {
     let refuse = |error| Err(Failure { check: Check::V1, error });
     if bytes.len() < HEADER {
         return refuse(Error::Length);
@@ -195,7 +199,7 @@ fn check_format(params: &Params, bytes: &[u8], header_only: bool) -> Result<Head
 }
 
 /// V2 and V3.
-fn check_ticket_and_time(params: &Params, header: &Header, now: u64) -> Result<(), Failure> {
+pub(super) fn check_ticket_and_time(params: &Params, header: &Header, now: u64) -> Result<(), Failure> {
     let ticket = |error| Err(Failure { check: Check::V2, error });
     let (tk, policy) = (&header.ticket, &params.policy);
     if tk.class() != Some(Class::Ticket) {
@@ -221,20 +225,21 @@ fn check_ticket_and_time(params: &Params, header: &Header, now: u64) -> Result<(
 }
 
 /// The decoded points and the scalars of the outer equation.
-struct Outer {
+pub(super) struct Outer {
     t: RistrettoPoint,
     x: RistrettoPoint,
     r: RistrettoPoint,
     z: Scalar,
     e: Scalar,
-    h: Scalar,
-    g: Scalar,
+    pub(super) h: Scalar,
+    pub(super) g: Scalar,
     b: Scalar,
     n: [u8; 32],
 }
 
 impl Outer {
-    fn read(params: &Params, bytes: &[u8], header: &Header) -> Result<Outer, Failure> {
+    /// V4, and the scalars of V5.
+    pub(super) fn read(params: &Params, bytes: &[u8], header: &Header) -> Result<Outer, Failure> {
         let tk = &header.ticket;
         let point = |b: &[u8; 32]| group::dec(b).map_err(Failure::at(Check::V4));
         let (t, x, r) = (point(&header.t)?, point(&tk.x())?, point(&tk.r())?);
@@ -252,23 +257,32 @@ impl Outer {
         let scalars = [self.z, -e, -(e * self.h), -(e * self.g), -(e * self.b)];
         RistrettoPoint::vartime_multiscalar_mul(scalars, [BASE, self.r, params.ppub, self.x, self.t])
     }
+
+    /// The equation of V5.
+    pub(super) fn check(&self, params: &Params) -> Result<(), Failure> {
+        let recomputed = self.commitment(params);
+        let good = !group::is_neutral(&recomputed) && group::enc(&recomputed) == self.n;
+        if good { Ok(()) } else { Err(Failure { check: Check::V5, error: Error::Signature }) }
+    }
+
+    /// What is known of a header that has passed.
+    pub(super) fn verified(&self, params: &Params, bytes: &[u8], header: Header) -> VerifiedHeader {
+        VerifiedHeader {
+            header,
+            ctx: context(params, bytes),
+            id: sigma_id(params, bytes),
+            nullifier: header.ticket.rid(params),
+            t: self.t,
+        }
+    }
 }
 
 /// V2–V5.
 fn check_header(params: &Params, bytes: &[u8], header: Header, now: u64) -> Result<VerifiedHeader, Failure> {
     check_ticket_and_time(params, &header, now)?;
     let outer = Outer::read(params, bytes, &header)?;
-    let recomputed = outer.commitment(params);
-    if group::is_neutral(&recomputed) || group::enc(&recomputed) != outer.n {
-        return Err(Failure { check: Check::V5, error: Error::Signature });
-    }
-    Ok(VerifiedHeader {
-        header,
-        ctx: context(params, bytes),
-        id: sigma_id(params, bytes),
-        nullifier: header.ticket.rid(params),
-        t: outer.t,
-    })
+    outer.check(params)?;
+    Ok(outer.verified(params, bytes, header))
 }
 
 /// Both sides of V5, encoded: N as sent, and N' = z·P − e·(R' + h'·Ppub + g'·X' + b·T). `None` if the bytes are no σ or a

@@ -2,5 +2,6 @@
 
 #[cfg(feature = "attack-lab")]
 pub mod attacks;
+mod forge;
 mod people;
 pub mod vectors;

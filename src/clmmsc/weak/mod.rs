@@ -4,4 +4,7 @@
 //!
 //! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it.
 
+pub(crate) mod acceptance;
+pub(crate) mod coefficients;
 pub(crate) mod dice;
+pub(crate) mod outer;

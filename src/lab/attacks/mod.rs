@@ -5,6 +5,8 @@
 //! does not break is a failure of the experiment, as is a defence that does not hold.
 
 mod broken_dice;
+mod choose_your_key;
+mod post;
 mod trial;
 
 pub use trial::{Finding, Stuck, Trial};
@@ -57,7 +59,7 @@ impl Report {
 
 /// All attacks, in the order of their ids.
 pub fn all() -> Vec<&'static Attack> {
-    let groups: &[&'static [Attack]] = &[&broken_dice::ATTACKS];
+    let groups: &[&'static [Attack]] = &[&broken_dice::ATTACKS, &choose_your_key::ATTACKS];
     let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);
     all

@@ -5,7 +5,6 @@
 //! so a mistake on either side shows before anybody else sees it.
 
 mod basics;
-mod forge;
 mod open;
 mod registration;
 mod rest;

@@ -1,10 +1,10 @@
 //! Openings that one check refuses: receivers in the wrong place or time, and senders that cheat inside.
 
-use super::forge::Trick;
 use super::{CREATED, Cases, NOW, People, hex};
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::HEADER;
 use crate::clmmsc::{Class, Error, Flow, Role};
+use crate::lab::forge::{Hand, Trick};
 use serde_json::{Value, json};
 
 pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
@@ -60,6 +60,8 @@ pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
 
     // Senders that cheat.
     let other = maker.record("ev1")?.f();
+    let secret = *maker.pair("csc")?.sk();
+    let claim = |record| Some(Hand { record, secret });
     let css = maker.record("css0")?;
     let (csc1, old) = (maker.record("csc1")?, maker.record("csc-old")?);
     let ticket = {
@@ -73,10 +75,10 @@ pub fn cases(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
         ("a huge length", Trick { len: Some(u32::MAX), ..Trick::default() }, "Padding"),
         ("padding that says something", Trick { padding: true, ..Trick::default() }, "Padding"),
         ("a capsule under another key", Trick { capsule: true, ..Trick::default() }, "CapsuleAuth"),
-        ("the record of a gateway inside", Trick { sender: Some(css), ..Trick::default() }, "SenderRole"),
-        ("a ticket as the sender's record", Trick { sender: Some(ticket), ..Trick::default() }, "SenderRole"),
-        ("a record that is over", Trick { sender: Some(old), ..Trick::default() }, "SenderValidity"),
-        ("the name of another company", Trick { sender: Some(csc1), ..Trick::default() }, "InnerSignature"),
+        ("the record of a gateway inside", Trick { sender: claim(css), ..Trick::default() }, "SenderRole"),
+        ("a ticket as the sender's record", Trick { sender: claim(ticket), ..Trick::default() }, "SenderRole"),
+        ("a record that is over", Trick { sender: claim(old), ..Trick::default() }, "SenderValidity"),
+        ("the name of another company", Trick { sender: claim(csc1), ..Trick::default() }, "InnerSignature"),
         ("a signature over another root", Trick { alpha: true, ..Trick::default() }, "InnerSignature"),
         ("nothing wrong", Trick::default(), "ok"),
     ];

@@ -393,7 +393,7 @@ fn slices(maker: &mut People, cases: &mut Cases, made: &Made, n: u32) -> Result<
 }
 
 fn complaints(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
-    use super::forge::Trick;
+    use crate::lab::forge::Trick;
     let other = maker.record("ev8")?.f();
     let tricks = [
         (Trick::default(), "ok"),

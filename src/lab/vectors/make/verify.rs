@@ -1,10 +1,10 @@
 //! Ciphertexts that one check of V1–V7 refuses.
 
-use super::forge::Trick;
 use super::{CREATED, Cases, NOW, People, TTL, hex};
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::{HEADER, TAG};
 use crate::clmmsc::{Class, Error, Flow, Role};
+use crate::lab::forge::Trick;
 use serde_json::{Value, json};
 
 fn add(cases: &mut Cases, name: &str, bytes: &[u8], now: u64, ledger: Value, expect: &str) {

@@ -1,0 +1,48 @@
+//! Public keys PK = R + h·Ppub + g·X with one thing left out (CLMMSC.md §0, choices 1 and 2).
+
+use crate::clmmsc::{Error, Params, PublicRecord, Record, group};
+use curve25519_dalek::scalar::Scalar;
+use std::ops::Range;
+
+/// What is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Missing {
+    /// PK = R + h·Ppub + X.
+    G,
+    /// h does not cover X.
+    XInH,
+    /// Neither h nor g covers X.
+    XInBoth,
+}
+
+impl Missing {
+    /// (h, g) of a record.
+    pub(crate) fn coefficients(self, params: &Params, rec: &Record) -> (Scalar, Scalar) {
+        match self {
+            Missing::G => (rec.h(params), Scalar::ONE),
+            Missing::XInH => (without(rec, 42..74).h(params), rec.g(params)),
+            Missing::XInBoth => both(params, &without(rec, 42..74)),
+        }
+    }
+
+    /// The record with the public key that follows.
+    ///
+    /// # Errors
+    /// [`Error::PointEncoding`] for X or R.
+    pub(crate) fn derive(self, params: &Params, rec: &Record) -> Result<PublicRecord, Error> {
+        let (h, g) = self.coefficients(params, rec);
+        let (x, r) = (group::dec(&rec.x())?, group::dec(&rec.r())?);
+        Ok(PublicRecord { record: *rec, rid: rec.rid(params), h, g, pk: r + h * params.ppub + g * x })
+    }
+}
+
+fn both(params: &Params, rec: &Record) -> (Scalar, Scalar) {
+    (rec.h(params), rec.g(params))
+}
+
+/// The record with some bytes zeroed, which takes them out of every hash over it.
+fn without(rec: &Record, bytes: Range<usize>) -> Record {
+    let mut rest = *rec;
+    rest.0[bytes].fill(0);
+    rest
+}
