@@ -61,7 +61,7 @@ impl World {
     fn finding(&self, sigma: &VerifiedSigma, wire: &[u8]) -> Result<Vec<u8>, Error> {
         let pinned = BTreeSet::from([self.key(Class::Id, Role::Csc, 100).public().rid]);
         let complaint = complaint::check(&self.params, sigma.head(), wire)?;
-        Ok(complaint::finding(&self.params, sigma, &complaint, &pinned)?.message)
+        Ok(complaint::finding(&self.params, sigma, &complaint, &pinned)?.message.to_vec())
     }
 }
 
@@ -140,16 +140,17 @@ fn a_lent_session_key_opens_what_is_addressed_to_it() {
     let world = World::new();
     let session = world.key(Class::Session, Role::Ev, 50);
     let sigma = world.verified(&world.send(std::slice::from_ref(&session), 0));
-    let lent = Delegated { record: *session.record(), sk: session.expose_sk() };
-    let plug_in = PlugIn { kses: [1; 32], plug: [2; 16], not_before: 0, not_after: 9, delegated: Some(lent.clone()) };
+    let lent = Delegated { record: *session.record(), sk: session.expose_sk().into() };
+    let plug_in =
+        PlugIn { kses: [1; 32].into(), plug: [2; 16], not_before: 0, not_after: 9, delegated: Some(lent.clone()) };
     let read = PlugIn::decode(&world.params, &plug_in.encode()).unwrap();
     assert!(read == plug_in);
     let k = decapsulate_lent(&world.params, sigma.head(), &lent).unwrap();
     assert_eq!(k.as_bytes(), decapsulate(sigma.head(), &session).as_bytes());
     // An identity record is never lent.
     let own = world.key(Class::Id, Role::Ev, 51);
-    let wrong = Delegated { record: *own.record(), sk: own.expose_sk() };
-    let wrong = PlugIn { kses: [1; 32], plug: [2; 16], not_before: 0, not_after: 9, delegated: Some(wrong) };
+    let wrong = Delegated { record: *own.record(), sk: own.expose_sk().into() };
+    let wrong = PlugIn { kses: [1; 32].into(), plug: [2; 16], not_before: 0, not_after: 9, delegated: Some(wrong) };
     assert!(matches!(PlugIn::decode(&world.params, &wrong.encode()), Err(Error::Payload)));
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Every key is derived for exactly one plaintext and all context is hashed into the key, so neither is needed.
 
+use super::secret::Secret;
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
 
@@ -11,10 +12,10 @@ pub const OVERHEAD: usize = 16;
 /// `AEAD_k(pt)`: ciphertext and 16-byte tag.
 pub fn seal(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
     // Encryption fails only beyond 256 GiB; the empty result would be refused by every reader.
-    ChaCha20Poly1305::new(&(*key).into()).encrypt(&Nonce::default(), plain).unwrap_or_default()
+    ChaCha20Poly1305::new(key.into()).encrypt(&Nonce::default(), plain).unwrap_or_default()
 }
 
 /// Opens what [`seal`] made; `None` if it does not authenticate.
-pub fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
-    ChaCha20Poly1305::new(&(*key).into()).decrypt(&Nonce::default(), sealed).ok()
+pub fn open(key: &[u8; 32], sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
+    ChaCha20Poly1305::new(key.into()).decrypt(&Nonce::default(), sealed).ok().map(Secret::from)
 }

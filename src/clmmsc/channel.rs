@@ -8,9 +8,10 @@ use super::keys::{KeyPair, UserSecret};
 use super::params::Params;
 use super::record::{PublicRecord, RecordId};
 use super::schnorr::Message;
+use super::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// What a box is for; part of its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,8 +29,15 @@ impl Purpose {
     }
 }
 
-fn box_key(params: &Params, purpose: Purpose, rid: &RecordId, e: &[u8; 32], z: &RistrettoPoint) -> [u8; 32] {
-    h32(label::BOX, &[&params.id, purpose.text(), &rid.0, e, &group::enc(z)])
+type Key = Zeroizing<[u8; 32]>;
+
+/// Z = secret·point, encoded, in constant time.
+fn shared(secret: &Scalar, point: &RistrettoPoint) -> Key {
+    Zeroizing::new(group::enc(&Zeroizing::new(secret * point)))
+}
+
+fn box_key(params: &Params, purpose: Purpose, rid: &RecordId, e: &[u8; 32], z: &Key) -> Key {
+    Zeroizing::new(h32(label::BOX, &[&params.id, purpose.text(), &rid.0, e, &**z]))
 }
 
 /// Box(purpose, to, pt, secret, rand32) = enc(E) ‖ AEAD; `secret` is the sender's nonce key.
@@ -41,13 +49,11 @@ pub fn seal_box(
     secret: &[u8; 32],
     rand32: &[u8; 32],
 ) -> Vec<u8> {
-    let mut eps = hs(label::BOX_E, &[secret, purpose.text(), &to.rid.0, rand32, plain]);
+    let eps = Zeroizing::new(hs(label::BOX_E, &[secret, purpose.text(), &to.rid.0, rand32, plain]));
     let e = group::enc(&RistrettoPoint::mul_base(&eps));
-    let mut key = box_key(params, purpose, &to.rid, &e, &(eps * to.pk));
-    eps.zeroize();
+    let key = box_key(params, purpose, &to.rid, &e, &shared(&eps, &to.pk));
     let mut out = e.to_vec();
     out.extend(aead::seal(&key, plain));
-    key.zeroize();
     out
 }
 
@@ -55,21 +61,18 @@ pub fn seal_box(
 ///
 /// # Errors
 /// [`Error::Length`] below 48 bytes, [`Error::PointEncoding`], [`Error::SealAuth`].
-pub fn open_box(params: &Params, purpose: Purpose, key: &KeyPair, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn open_box(params: &Params, purpose: Purpose, key: &KeyPair, bytes: &[u8]) -> Result<Secret<Vec<u8>>, Error> {
     if bytes.len() < 48 {
         return Err(Error::Length);
     }
     let mut e = [0; 32];
     e.copy_from_slice(&bytes[..32]);
-    let z = key.sk() * group::dec(&e)?;
-    let mut secret = box_key(params, purpose, &key.public().rid, &e, &z);
-    let plain = aead::open(&secret, &bytes[32..]);
-    secret.zeroize();
-    plain.ok_or(Error::SealAuth)
+    let z = shared(key.sk(), &group::dec(&e)?);
+    aead::open(&box_key(params, purpose, &key.public().rid, &e, &z), &bytes[32..]).ok_or(Error::SealAuth)
 }
 
-fn seal_key(params: &Params, m: &Message, e: &[u8; 32], x1: &[u8; 32], z: &RistrettoPoint) -> [u8; 32] {
-    h32(label::SEAL, &[&params.id, m, e, x1, &group::enc(z)])
+fn seal_key(params: &Params, m: &Message, e: &[u8; 32], x1: &[u8; 32], z: &Key) -> Key {
+    Zeroizing::new(h32(label::SEAL, &[&params.id, m, e, x1, &**z]))
 }
 
 /// The KGC's sealed answer to a request with digest M under its first X: enc(E') ‖ AEAD.
@@ -84,10 +87,8 @@ pub fn seal_answer(
     plain: &[u8],
     rand32: &[u8; 32],
 ) -> Result<Vec<u8>, Error> {
-    let mut eps = hs(label::SEAL_E, &[kf, m, rand32, plain]);
-    let out = seal_answer_under(params, m, x1, plain, &eps);
-    eps.zeroize();
-    out
+    let eps = Zeroizing::new(hs(label::SEAL_E, &[kf, m, rand32, plain]));
+    seal_answer_under(params, m, x1, plain, &eps)
 }
 
 /// The sealed answer with E' = ε'·P.
@@ -100,10 +101,9 @@ pub(super) fn seal_answer_under(
 ) -> Result<Vec<u8>, Error> {
     let to = group::dec(x1)?;
     let e = group::enc(&RistrettoPoint::mul_base(eps));
-    let mut key = seal_key(params, m, &e, x1, &(eps * to));
+    let key = seal_key(params, m, &e, x1, &shared(eps, &to));
     let mut out = e.to_vec();
     out.extend(aead::seal(&key, plain));
-    key.zeroize();
     Ok(out)
 }
 
@@ -111,15 +111,12 @@ pub(super) fn seal_answer_under(
 ///
 /// # Errors
 /// [`Error::Length`], [`Error::PointEncoding`], [`Error::SealAuth`].
-pub fn open_answer(params: &Params, m: &Message, user: &UserSecret, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn open_answer(params: &Params, m: &Message, user: &UserSecret, bytes: &[u8]) -> Result<Secret<Vec<u8>>, Error> {
     if bytes.len() < 48 {
         return Err(Error::Length);
     }
     let mut e = [0; 32];
     e.copy_from_slice(&bytes[..32]);
-    let z = user.scalar() * group::dec(&e)?;
-    let mut key = seal_key(params, m, &e, &user.public(), &z);
-    let plain = aead::open(&key, &bytes[32..]);
-    key.zeroize();
-    plain.ok_or(Error::SealAuth)
+    let z = shared(user.scalar(), &group::dec(&e)?);
+    aead::open(&seal_key(params, m, &e, &user.public(), &z), &bytes[32..]).ok_or(Error::SealAuth)
 }

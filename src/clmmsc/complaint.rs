@@ -19,7 +19,7 @@ use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use std::collections::BTreeSet;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// First bytes of a complaint.
 pub const MAGIC: &[u8; 4] = b"CLC1";
@@ -35,10 +35,9 @@ pub fn make(head: &VerifiedHeader, key: &KeyPair, rand32: &[u8; 32]) -> [u8; LEN
     let (ctx, rid) = (head.context(), &key.public().rid);
     let z = group::enc(&(key.sk() * head.t()));
     let m = h64(label::DM, &[ctx, &z]);
-    let mut a = hs(label::NONCE, &[key.nonce_key(), b"dleq", &rid.0, &m, rand32]);
-    let c = challenge(ctx, rid, &z, &RistrettoPoint::mul_base(&a), &(a * head.t()));
-    let s = a + c * key.sk();
-    a.zeroize();
+    let a = Zeroizing::new(hs(label::NONCE, &[key.nonce_key(), b"dleq", &rid.0, &m, rand32]));
+    let c = challenge(ctx, rid, &z, &RistrettoPoint::mul_base(&a), &(*a * head.t()));
+    let s = *a + c * key.sk();
     let mut out = [0; LEN];
     let parts: [&[u8]; 5] = [MAGIC, &key.record().0, &z, c.as_bytes(), s.as_bytes()];
     let mut at = 0;

@@ -5,6 +5,7 @@
 
 use curve25519_dalek::scalar::Scalar;
 use sha2::{Digest, Sha512};
+use zeroize::Zeroizing;
 
 const TAG: &[u8] = b"CLMMSC1";
 
@@ -70,17 +71,17 @@ pub fn h64(label: Label, parts: &[&[u8]]) -> [u8; 64] {
 
 /// H32: the first 32 bytes of H64.
 pub fn h32(label: Label, parts: &[&[u8]]) -> [u8; 32] {
-    first(&h64(label, parts))
+    first(&Zeroizing::new(h64(label, parts)))
 }
 
 /// H16: the first 16 bytes of H64.
 pub fn h16(label: Label, parts: &[&[u8]]) -> [u8; 16] {
-    first(&h64(label, parts))
+    first(&Zeroizing::new(h64(label, parts)))
 }
 
 /// HS: H64 as a little-endian integer mod q.
 pub fn hs(label: Label, parts: &[&[u8]]) -> Scalar {
-    Scalar::from_bytes_mod_order_wide(&h64(label, parts))
+    Scalar::from_bytes_mod_order_wide(&Zeroizing::new(h64(label, parts)))
 }
 
 /// H64 under any label, for test vectors only.

@@ -1,19 +1,20 @@
 //! A user's keys: the secret x it draws itself, and the full key sk = d + g·x once the KGC's half has been accepted
 //! (paper §4.1, CLMMSC.md §3.4).
 //!
-//! Secrets are wiped on drop and never printed. They are `Clone` only because a simulated world is cloned whole; nothing
-//! in the protocol copies a key.
+//! Secrets are wiped on drop and never printed. Keys are `Clone` because a simulated world is cloned whole; a [`Ticket`]
+//! is not.
 
 use super::error::Error;
 use super::group;
 use super::hash::{h16, h32, h64, label};
 use super::params::Params;
 use super::record::{Class, PublicRecord, Record, Role};
+use super::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::VartimeMultiscalarMul;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// x and X = x·P, drawn by the user; the KGC never sees x.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -51,8 +52,8 @@ impl UserSecret {
     }
 
     /// Nonce key before any d exists: H32("nk"; x, 0^32).
-    pub(crate) fn first_nonce_key(&self) -> [u8; 32] {
-        h32(label::NK, &[self.x.as_bytes(), &[0; 32]])
+    pub(crate) fn first_nonce_key(&self) -> Secret<[u8; 32]> {
+        h32(label::NK, &[self.x.as_bytes(), &[0; 32]]).into()
     }
 }
 
@@ -100,18 +101,18 @@ impl KeyPair {
             return Err(Error::RecordMismatch);
         }
         let r = group::dec(&rec.r())?;
-        let d = group::scal(d)?;
+        let d = Zeroizing::new(group::scal(d)?);
         let (h, g) = (rec.h(params), rec.g(params));
         if RistrettoPoint::mul_base(&d) != r + RistrettoPoint::vartime_multiscalar_mul([h], [params.ppub]) {
             return Err(Error::PartialKey);
         }
-        let sk = d + g * user.x;
-        if sk == Scalar::ZERO {
+        let sk = Zeroizing::new(*d + g * user.x);
+        if *sk == Scalar::ZERO {
             return Err(Error::PartialKey);
         }
         let public = PublicRecord { record: *rec, rid: rec.rid(params), h, g, pk: RistrettoPoint::mul_base(&sk) };
         let nk = h32(label::NK, &[user.x.as_bytes(), d.as_bytes()]);
-        Ok(KeyPair { public, x: user.x, d, sk, nk })
+        Ok(KeyPair { public, x: user.x, d: *d, sk: *sk, nk })
     }
 
     pub fn public(&self) -> &PublicRecord {
@@ -137,15 +138,36 @@ impl KeyPair {
     }
 }
 
-/// A one-time sender ticket. [`signcrypt`](super::signcrypt::signcrypt) takes it by value, so it cannot be used twice.
-#[derive(Clone, Debug)]
+/// A one-time sender ticket. [`signcrypt`](super::signcrypt::signcrypt) takes it by value and it cannot be copied, so it
+/// is used once:
+/// ```compile_fail,E0382
+/// # use voltcast::clmmsc::{keys::Ticket, signcrypt::{Envelope, Item, signcrypt}, KeyPair, Params};
+/// # fn twice(params: &Params, env: &Envelope, sender: &KeyPair, ticket: Ticket, items: &[Item<'_>]) {
+/// let first = signcrypt(params, env, sender, ticket, items, &[1; 32]);
+/// let second = signcrypt(params, env, sender, ticket, items, &[2; 32]);
+/// # }
+/// ```
+/// ```compile_fail,E0599
+/// # use voltcast::clmmsc::Ticket;
+/// fn copy(ticket: &Ticket) -> Ticket {
+///     ticket.clone()
+/// }
+/// ```
+#[derive(Debug)]
 pub struct Ticket(KeyPair);
+
+impl ZeroizeOnDrop for Ticket {}
 
 impl Ticket {
     /// # Errors
     /// [`Error::TicketClass`] if the record is no ticket.
     pub fn new(pair: KeyPair) -> Result<Ticket, Error> {
         if pair.record().class() == Some(Class::Ticket) { Ok(Ticket(pair)) } else { Err(Error::TicketClass) }
+    }
+
+    /// A second ticket over the same key: for the copy of a whole world, and for attacks that use one twice.
+    pub(crate) fn duplicate(&self) -> Ticket {
+        Ticket(self.0.clone())
     }
 
     pub(crate) fn pair(&self) -> &KeyPair {
@@ -157,8 +179,8 @@ impl Ticket {
     }
 }
 
-/// One item of a batch acceptance: a record and its partial private key as received.
-pub type IssuedItem = (Record, [u8; 32]);
+/// A record and its partial private key d, as issued.
+pub type IssuedItem = (Record, Secret<[u8; 32]>);
 
 /// Weights w_j = H16("bw"; seed, j) of a batch.
 pub(crate) fn batch_weights(seed: &[u8; 64], count: usize) -> Vec<[u8; 16]> {
@@ -171,27 +193,28 @@ pub(crate) fn weight_scalar(weight: &[u8; 16]) -> Scalar {
 
 /// Weights of a batch of partial keys, for test vectors and the page.
 pub fn accept_weights(items: &[IssuedItem]) -> Vec<[u8; 16]> {
-    let joined: Vec<Vec<u8>> = items.iter().map(|(rec, d)| [rec.0.as_slice(), d].concat()).collect();
-    let parts: Vec<&[u8]> = joined.iter().map(Vec::as_slice).collect();
+    let joined: Vec<Secret<Vec<u8>>> = items.iter().map(|(rec, d)| [rec.0.as_slice(), &**d].concat().into()).collect();
+    let parts: Vec<&[u8]> = joined.iter().map(|item| item.as_slice()).collect();
     batch_weights(&h64(label::BATCH_D, &parts), items.len())
 }
 
-/// Batch form of the acceptance equation: Σ w_j(d_j·P − R_j − h_j·Ppub) = O. What does not decode fails the batch.
+/// Batch form of the acceptance equation: (Σ w_j·d_j)·P = Σ w_j(R_j + h_j·Ppub). What does not decode fails the batch.
+/// Only the right side, which is public, is computed in variable time.
 pub fn accept_batch(params: &Params, items: &[IssuedItem]) -> bool {
     let weights = accept_weights(items);
-    let (mut base, mut ppub) = (Scalar::ZERO, Scalar::ZERO);
+    let (mut base, mut ppub) = (Zeroizing::new(Scalar::ZERO), Scalar::ZERO);
     let (mut scalars, mut points) = (Vec::new(), Vec::new());
     for ((rec, d), weight) in items.iter().zip(&weights) {
         let (Ok(r), Ok(d)) = (group::dec(&rec.r()), group::scal(d)) else { return false };
         let w = weight_scalar(weight);
-        base += w * d;
-        ppub -= w * rec.h(params);
-        scalars.push(-w);
+        *base += w * d;
+        ppub += w * rec.h(params);
+        scalars.push(w);
         points.push(r);
     }
-    scalars.extend([base, ppub]);
-    points.extend([super::record::BASE, params.ppub]);
-    RistrettoPoint::vartime_multiscalar_mul(scalars, points) == RistrettoPoint::identity()
+    scalars.push(ppub);
+    points.push(params.ppub);
+    RistrettoPoint::mul_base(&base) == RistrettoPoint::vartime_multiscalar_mul(scalars, points)
 }
 
 /// Single form for an unknown x: R and d decode and the equation holds.
@@ -200,6 +223,6 @@ pub fn accept_batch(params: &Params, items: &[IssuedItem]) -> bool {
 /// [`Error::PointEncoding`], [`Error::ScalarEncoding`], [`Error::PartialKey`].
 pub fn check_partial_key(params: &Params, rec: &Record, d: &[u8; 32]) -> Result<(), Error> {
     group::dec(&rec.r())?;
-    let (left, right) = rec.partial_key_equation(params, &group::scal(d)?)?;
+    let (left, right) = rec.partial_key_equation(params, &Zeroizing::new(group::scal(d)?))?;
     if bool::from(left.ct_eq(&right)) { Ok(()) } else { Err(Error::PartialKey) }
 }

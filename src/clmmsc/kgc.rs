@@ -8,20 +8,21 @@ use super::check::{Check, Failure};
 use super::error::Error;
 use super::group;
 use super::hash::{hs, label};
-use super::keys::KeyPair;
+use super::keys::{IssuedItem, KeyPair};
 use super::params::{Params, Policy};
 use super::pseudonym::{self, Identity};
 use super::reader::Reader;
 use super::record::{Class, Record, RecordId, Role, format_rule};
 use super::request::{self, ACCEPTED, HEAD, Head, MAX_KEYS};
 use super::schnorr::{self, Message, Name, Signature};
+use super::secret::Secret;
 use super::ticket_opening::Claim;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use zeroize::ZeroizeOnDrop;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// s and kf, two independent secrets: stealing s opens no identity, stealing kf issues nothing.
 #[derive(Clone, ZeroizeOnDrop)]
@@ -74,20 +75,14 @@ impl MasterKey {
     ///
     /// # Errors
     /// [`Error::PointEncoding`] for X.
-    pub fn issue(
-        &self,
-        params: &Params,
-        what: &Issue,
-        x: &[u8; 32],
-        rand32: &[u8; 32],
-    ) -> Result<(Record, [u8; 32]), Error> {
+    pub fn issue(&self, params: &Params, what: &Issue, x: &[u8; 32], rand32: &[u8; 32]) -> Result<IssuedItem, Error> {
         group::dec(x)?;
         let identity = Identity { uid: what.uid, valid_from: what.from, ctr: what.ctr };
         let f = pseudonym::make(&self.kf, what.class, what.role, &identity);
         let kind = [what.class as u8, what.role as u8];
         let (from, to) = (what.from.to_le_bytes(), what.to.to_le_bytes());
         let parts: [&[u8]; 9] = [&params.id, &self.kf, self.s.as_bytes(), &kind, &from, &to, &f, x, rand32];
-        Ok(self.issue_under(params, what, &f, x, &hs(label::KGC_R, &parts)))
+        Ok(self.issue_under(params, what, &f, x, &Zeroizing::new(hs(label::KGC_R, &parts))))
     }
 
     /// The record with R = r·P, and d = r + h·s.
@@ -98,11 +93,11 @@ impl MasterKey {
         f: &[u8; 32],
         x: &[u8; 32],
         r: &Scalar,
-    ) -> (Record, [u8; 32]) {
+    ) -> IssuedItem {
         let point = group::enc(&RistrettoPoint::mul_base(r));
         let rec = Record::new(what.class, what.role, what.from, what.to, f, x, &point);
-        let d = r + rec.h(params) * self.s;
-        (rec, d.to_bytes())
+        let d = Zeroizing::new(r + rec.h(params) * self.s);
+        (rec, d.to_bytes().into())
     }
 
     /// Opens a pseudo-identity.
@@ -127,10 +122,11 @@ impl MasterKey {
         params: &Params,
         m: &Message,
         x1: &[u8; 32],
-        items: &[(Record, [u8; 32])],
+        items: &[IssuedItem],
         rand32: &[u8; 32],
     ) -> Result<Vec<u8>, Error> {
-        let plain: Vec<u8> = items.iter().flat_map(|(rec, d)| rec.0.into_iter().chain(*d)).collect();
+        let parts: Vec<&[u8]> = items.iter().flat_map(|(rec, d)| [&rec.0[..], &d[..]]).collect();
+        let plain = Secret::from(parts.concat());
         let mut wire = ACCEPTED.to_vec();
         wire.extend(channel::seal_answer(params, &self.kf, m, x1, &plain, rand32)?);
         Ok(wire)
@@ -142,7 +138,7 @@ impl MasterKey {
 pub struct User {
     pub role: Role,
     /// One-time enrolment code; `None` once spent.
-    pub code: Option<[u8; 32]>,
+    pub code: Option<Secret<[u8; 32]>>,
     /// ID records issued to this user.
     pub records: Vec<(RecordId, Option<Record>)>,
     /// Time and gateway of the last attach.
@@ -150,7 +146,7 @@ pub struct User {
 }
 
 /// What the KGC knows of its users and of the requests it answered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Desk {
     users: BTreeMap<u64, User>,
     known_keys: BTreeSet<[u8; 32]>,
@@ -159,6 +155,13 @@ pub struct Desk {
     answered: BTreeMap<Vec<u8>, Arc<[u8]>>,
     /// Next counter per (class, role, uid, valid_from).
     counters: BTreeMap<(u8, u8, u64, u32), u32>,
+}
+
+/// Who owns which X and which code is nobody's business.
+impl core::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Desk({} users)", self.users.len())
+    }
 }
 
 /// A request that passed every check.
@@ -172,7 +175,7 @@ pub struct Granted {
     pub attach: Option<(RecordId, u64)>,
     /// The stored answer, if these exact bytes were answered before.
     pub stored: Option<Arc<[u8]>>,
-    inner: Vec<u8>,
+    inner: Secret<Vec<u8>>,
 }
 
 struct Parsed {
@@ -244,7 +247,7 @@ impl Desk {
             for x in &parsed.keys {
                 group::dec(x).map_err(Failure::at(Check::Q2))?;
             }
-            if let Some(answer) = self.answered.get(&inner) {
+            if let Some(answer) = self.answered.get(&*inner) {
                 return Ok(granted(Some(answer.clone())));
             }
             let mut seen = BTreeSet::new();
@@ -267,7 +270,7 @@ impl Desk {
             return Err(Failure { check: Check::Q1, error: Error::Length });
         };
         let user = self.users.get(&parsed.head.uid).filter(|u| u.role == parsed.head.role);
-        let unspent = user.and_then(|u| u.code).is_some_and(|known| bool::from(known.ct_eq(&code)));
+        let unspent = user.and_then(|u| u.code.as_ref()).is_some_and(|known| bool::from(known.ct_eq(&code)));
         if !unspent {
             return Err(Failure { check: Check::Q3, error: Error::Enrolment });
         }
@@ -342,7 +345,7 @@ impl Desk {
         }
         self.known_keys.extend(granted.keys.iter().copied());
         if head.kind != 3 {
-            self.answered.insert(granted.inner.clone(), answer);
+            self.answered.insert(granted.inner.to_vec(), answer);
         }
     }
 }

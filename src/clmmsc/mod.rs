@@ -76,7 +76,8 @@
 //! [`ticket_opening`].
 //!
 //! All functions are pure: time (`now`, unix seconds) and randomness (`rand32`) are arguments. Secret-dependent
-//! operations run in constant time, public ones may not. No function panics on bytes from outside.
+//! operations run in constant time, public ones may not; secrets are wiped on drop and never printed ([`secret`]). No
+//! function panics on bytes from outside.
 
 pub mod aead;
 pub mod channel;
@@ -99,6 +100,7 @@ pub mod receipt;
 pub mod record;
 pub mod request;
 pub mod schnorr;
+pub mod secret;
 pub mod session;
 pub mod signcrypt;
 pub mod slice;

@@ -7,21 +7,23 @@ use super::aead;
 use super::check::{Check, Failure};
 use super::error::Error;
 use super::group;
-use super::hash::{h32, h64, label};
+use super::hash::{h64, label};
 use super::keys::KeyPair;
 use super::params::Params;
 use super::payload::Delegated;
 use super::reader::Reader;
 use super::record::{Class, Record, RecordId, SigmaId};
 use super::schnorr::{self, Name};
-use super::signcrypt::{entry_keys, kem};
+use super::secret::Secret;
+use super::signcrypt::{capsule_key, entry_keys, kem};
 use super::verify::{VerifiedHeader, VerifiedSigma};
 use super::wire::{PLAIN_EXTRA, TAG};
+use curve25519_dalek::scalar::Scalar;
 use std::collections::BTreeSet;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// k_i: opens one entry of one σ for one record.
+/// k_i: opens one entry of one σ for one record. Compared in constant time.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct EntryKey([u8; 32]);
 
@@ -35,6 +37,14 @@ impl EntryKey {
         &self.0
     }
 }
+
+impl PartialEq for EntryKey {
+    fn eq(&self, other: &EntryKey) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for EntryKey {}
 
 impl core::fmt::Debug for EntryKey {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -78,10 +88,7 @@ pub fn release(
 
 /// E5: Z = sk·T in constant time, k = H32("kem"; ctx, rid, enc(Z)); Z is erased.
 pub fn decapsulate(head: &VerifiedHeader, key: &KeyPair) -> EntryKey {
-    let mut z = group::enc(&(key.sk() * head.t()));
-    let k = kem(head.context(), &key.public().rid, &z);
-    z.zeroize();
-    EntryKey(k)
+    EntryKey(kem(head.context(), &key.public().rid, &shared(key.sk(), head)))
 }
 
 /// E5 by a pile that a sleeping car has lent the key of a session record to (§11.1).
@@ -90,10 +97,12 @@ pub fn decapsulate(head: &VerifiedHeader, key: &KeyPair) -> EntryKey {
 /// [`Error::ScalarEncoding`] if the lent key is no scalar.
 pub fn decapsulate_lent(params: &Params, head: &VerifiedHeader, lent: &Delegated) -> Result<EntryKey, Error> {
     let sk = Zeroizing::new(group::scal(&lent.sk)?);
-    let mut z = group::enc(&(*sk * head.t()));
-    let k = kem(head.context(), &lent.record.rid(params), &z);
-    z.zeroize();
-    Ok(EntryKey(k))
+    Ok(EntryKey(kem(head.context(), &lent.record.rid(params), &shared(&sk, head))))
+}
+
+/// Z = sk·T, encoded, in constant time; erased on drop.
+fn shared(sk: &Scalar, head: &VerifiedHeader) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(group::enc(&Zeroizing::new(sk * head.t())))
 }
 
 /// Which senders a receiver accepts (R9).
@@ -132,7 +141,7 @@ pub struct Opened {
     pub sender: Record,
     pub sender_rid: RecordId,
     pub f: [u8; 32],
-    pub message: Vec<u8>,
+    pub message: Secret<Vec<u8>>,
 }
 
 /// R4: binary search for the tag derived from k.
@@ -164,9 +173,9 @@ pub fn open(params: &Params, sigma: &VerifiedSigma, who: &Receiver<'_>, k: &Entr
     let (_, ke) = entry_keys(&k.0);
     let entry = sigma.entry(located.index);
     let refuse = |check, error| Failure { check, error };
-    let plain = aead::open(&ke, &entry[TAG..]).map(Zeroizing::new).ok_or(refuse(Check::R5, Error::EntryAuth))?;
+    let plain = aead::open(&ke, &entry[TAG..]).ok_or(refuse(Check::R5, Error::EntryAuth))?;
     let mut reader = Reader(&plain);
-    let parts = (reader.array::<16>(), reader.array::<32>(), reader.u32());
+    let parts = (reader.array::<16>().map(Zeroizing::new), reader.array::<32>(), reader.u32());
     let (Some(ks), Some(f), Some(len)) = parts else { return Err(refuse(Check::R7, Error::Padding)) };
     if !bool::from(f.ct_eq(&who.record.f())) {
         return Err(refuse(Check::R6, Error::PseudonymMismatch));
@@ -175,7 +184,7 @@ pub fn open(params: &Params, sigma: &VerifiedSigma, who: &Receiver<'_>, k: &Entr
     if len as usize > room || reader.0[len as usize..].iter().any(|b| *b != 0) {
         return Err(refuse(Check::R7, Error::Padding));
     }
-    let message = reader.0[..len as usize].to_vec();
+    let message = Secret::from(reader.0[..len as usize].to_vec());
     let (sender, sender_rid) = check_sender(params, sigma, who, &ks)?;
     Ok(Opened { located, sender, sender_rid, f, message })
 }
@@ -204,7 +213,7 @@ fn check_sender(
 ) -> Result<(Record, RecordId), Failure> {
     let refuse = |check, error| Failure { check, error };
     let (header, ctx) = (sigma.header(), sigma.head().context());
-    let inside = aead::open(&h32(label::CAP, &[ks, ctx]), &header.capsule);
+    let inside = aead::open(&capsule_key(ks, ctx), &header.capsule);
     let inside = inside.ok_or(refuse(Check::R8, Error::CapsuleAuth))?;
     let mut reader = Reader(&inside);
     let (Some(sender), Some(alpha)) = (reader.array().map(Record), reader.array::<64>()) else {

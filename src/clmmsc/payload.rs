@@ -9,7 +9,7 @@ use super::params::Params;
 use super::reader::Reader;
 use super::receipt::Receipt;
 use super::record::{Class, Flow, RECORD_LEN, Record, Role, SigmaId};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use super::secret::Secret;
 
 /// A session record (class SS) as it comes in flows 4 and 5: role EV, of good format, with a public key.
 fn session_record(params: &Params, bytes: [u8; RECORD_LEN]) -> Option<Record> {
@@ -106,17 +106,10 @@ impl Upload {
 
 /// Mode B: the key of a receive-only session record, handed to the pile for one session (§11.1). Its class is inside h and
 /// g, so it can never sign as the car.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delegated {
-    #[zeroize(skip)]
     pub record: Record,
-    pub sk: [u8; 32],
-}
-
-impl core::fmt::Debug for Delegated {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Delegated(..)")
-    }
+    pub sk: Secret<[u8; 32]>,
 }
 
 impl Delegated {
@@ -129,14 +122,14 @@ impl Delegated {
         if !record.is(Class::Session, Role::Ev) {
             return Err(Error::RecordRole);
         }
-        Ok(Delegated { record, sk: pair.sk().to_bytes() })
+        Ok(Delegated { record, sk: pair.sk().to_bytes().into() })
     }
 }
 
 /// Flow 5: the key of a charging session, and in mode B what the pile may open by itself.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlugIn {
-    pub kses: [u8; 32],
+    pub kses: Secret<[u8; 32]>,
     pub plug: [u8; 16],
     /// Unix seconds.
     pub not_before: u64,
@@ -145,22 +138,16 @@ pub struct PlugIn {
 }
 
 /// kses = H32("kses"; nk, plug, rand32): two plug-ins differ even under a stuck generator.
-pub fn session_key(key: &KeyPair, plug: &[u8; 16], rand32: &[u8; 32]) -> [u8; 32] {
-    h32(label::KSES, &[key.nonce_key(), plug, rand32])
+pub fn session_key(key: &KeyPair, plug: &[u8; 16], rand32: &[u8; 32]) -> Secret<[u8; 32]> {
+    h32(label::KSES, &[key.nonce_key(), plug, rand32]).into()
 }
 
 impl PlugIn {
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![1, if self.delegated.is_some() { 2 } else { 1 }];
-        out.extend(self.kses);
-        out.extend(self.plug);
-        out.extend(self.not_before.to_le_bytes());
-        out.extend(self.not_after.to_le_bytes());
-        if let Some(delegated) = &self.delegated {
-            out.extend(delegated.record.0);
-            out.extend(delegated.sk);
-        }
-        out
+    pub fn encode(&self) -> Secret<Vec<u8>> {
+        let (from, to) = (self.not_before.to_le_bytes(), self.not_after.to_le_bytes());
+        let mode = if self.delegated.is_some() { 2 } else { 1 };
+        let lent = self.delegated.as_ref().map(|d| (&d.record.0[..], &d.sk[..])).unwrap_or_default();
+        [&[1, mode][..], &*self.kses, &self.plug, &from, &to, lent.0, lent.1].concat().into()
     }
 
     /// # Errors
@@ -172,9 +159,10 @@ impl PlugIn {
             if version != 1 || !(1..=2).contains(&mode) {
                 return None;
             }
-            let (kses, plug, not_before, not_after) = (r.array()?, r.array()?, r.u64()?, r.u64()?);
+            let kses = Secret::from(r.array()?);
+            let (plug, not_before, not_after) = (r.array()?, r.u64()?, r.u64()?);
             let delegated = if mode == 2 {
-                let (record, sk) = (session_record(params, r.array()?)?, r.array()?);
+                let (record, sk) = (session_record(params, r.array()?)?, Secret::from(r.array()?));
                 group::scal(&sk).ok()?;
                 Some(Delegated { record, sk })
             } else {

@@ -14,8 +14,10 @@ use super::params::Params;
 use super::reader::Reader;
 use super::record::{Class, PublicRecord, RECORD_LEN, Record, RecordId, Role};
 use super::schnorr::{self, Message, Name};
+use super::secret::Secret;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
+use zeroize::Zeroizing;
 
 /// First bytes of a request on the wire.
 pub const WIRE_MAGIC: &[u8; 4] = b"CLQ1";
@@ -117,15 +119,13 @@ pub fn first(
     code: &[u8; 32],
     rand: &Randomness,
 ) -> Request {
-    let mut inner = head.body(&[user.public()]);
-    let m = digest(params, &inner);
+    let body = head.body(&[user.public()]);
+    let m = digest(params, &body);
     let nk = user.first_nonce_key();
-    let nonce = hs(label::NONCE, &[&nk, b"pop", &params.id, &m, &rand.sign]);
+    let nonce = Zeroizing::new(hs(label::NONCE, &[&*nk, b"pop", &params.id, &m, &rand.sign]));
     let n = group::enc(&RistrettoPoint::mul_base(&nonce));
-    let z = nonce + pop_challenge(&user.public(), &n, &m) * user.scalar();
-    inner.extend(code);
-    inner.extend(n);
-    inner.extend(z.as_bytes());
+    let z = *nonce + pop_challenge(&user.public(), &n, &m) * user.scalar();
+    let inner = Secret::from([&body, &code[..], &n, z.as_bytes()].concat());
     finish(params, kgc, m, &inner, &nk, &rand.seal)
 }
 
@@ -199,7 +199,7 @@ pub fn accept_answer(
         .iter()
         .map(|user| {
             let rec = reader.array().map(Record).ok_or_else(|| Failure::at(Check::Q1)(Error::Length))?;
-            let d = reader.array().ok_or_else(|| Failure::at(Check::Q1)(Error::Length))?;
+            let d = Secret::from(reader.array().ok_or_else(|| Failure::at(Check::Q1)(Error::Length))?);
             KeyPair::accept(params, want, user, &rec, &d).map_err(|error| Failure {
                 check: if error == Error::RecordMismatch { Check::A1 } else { Check::A2 },
                 error,

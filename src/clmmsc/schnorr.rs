@@ -9,7 +9,7 @@ use super::record::{BASE, PublicRecord, Record, RecordId};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// What is signed: a 64-byte digest.
 pub type Message = [u8; 64];
@@ -73,10 +73,8 @@ pub(crate) fn sign_with(
     m: &Message,
     rand32: &[u8; 32],
 ) -> Signature {
-    let mut nonce = hs(label::NONCE, &[nk, name.text().as_bytes(), &rid.0, m, rand32]);
-    let sig = respond(name, rid, sk, &nonce, m);
-    nonce.zeroize();
-    sig
+    let nonce = Zeroizing::new(hs(label::NONCE, &[nk, name.text().as_bytes(), &rid.0, m, rand32]));
+    respond(name, rid, sk, &nonce, m)
 }
 
 /// The signature with nonce n: N = n·P, z = n + e·sk.

@@ -2,9 +2,11 @@
 
 use super::error::Error;
 use super::hash::{h32, label};
+use super::open::EntryKey;
 use super::reader::Reader;
+use super::secret::Secret;
 use super::{SigmaId, aead, wire::HEADER};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// Which end of the cable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +30,7 @@ pub enum Body {
     /// EV: k_i for this σ.
     Release {
         sigma: SigmaId,
-        k: [u8; 32],
+        k: EntryKey,
     },
     /// EV: no key for this σ.
     Refusal {
@@ -49,9 +51,9 @@ pub enum Body {
 
 impl Body {
     /// The bytes inside a frame.
-    pub fn encode(&self) -> Vec<u8> {
-        match self {
-            Body::Release { sigma, k } => [&[1][..], &sigma.0, k].concat(),
+    pub fn encode(&self) -> Secret<Vec<u8>> {
+        let bytes = match self {
+            Body::Release { sigma, k } => [&[1][..], &sigma.0, k.as_bytes()].concat(),
             Body::Refusal { sigma } => [&[2][..], &sigma.0].concat(),
             Body::Header(bytes) => [&[3][..], &bytes[..]].concat(),
             Body::End => vec![4],
@@ -65,13 +67,14 @@ impl Body {
                 out.extend(tariff.to_le_bytes());
                 out
             }
-        }
+        };
+        bytes.into()
     }
 
     fn decode(from: Side, bytes: &[u8]) -> Option<Body> {
         let mut r = Reader(bytes);
         let body = match (r.u8()?, from) {
-            (1, Side::Ev) => Body::Release { sigma: SigmaId(r.array()?), k: r.array()? },
+            (1, Side::Ev) => Body::Release { sigma: SigmaId(r.array()?), k: EntryKey::from_bytes(r.array()?) },
             (2, Side::Ev) => Body::Refusal { sigma: SigmaId(r.array()?) },
             (3, Side::Pile) => Body::Header(Box::new(r.array()?)),
             (4, _) => Body::End,
@@ -94,15 +97,16 @@ impl Body {
 }
 
 /// One side's state of a session; wiped when it ends.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct Session {
-    kses: [u8; 32],
-    #[zeroize(skip)]
+    kses: Secret<[u8; 32]>,
     side: Side,
     next: u64,
     /// Highest counter accepted from the other side.
     last: Option<u64>,
 }
+
+impl ZeroizeOnDrop for Session {}
 
 impl core::fmt::Debug for Session {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -111,14 +115,14 @@ impl core::fmt::Debug for Session {
 }
 
 impl Session {
-    pub fn new(kses: [u8; 32], side: Side) -> Session {
-        Session { kses, side, next: 0, last: None }
+    pub fn new(kses: impl Into<Secret<[u8; 32]>>, side: Side) -> Session {
+        Session { kses: kses.into(), side, next: 0, last: None }
     }
 
     /// A side that has accepted counter `last` and none above it (test vectors).
     #[doc(hidden)]
-    pub fn after(kses: [u8; 32], side: Side, last: Option<u64>) -> Session {
-        Session { kses, side, next: 0, last }
+    pub fn after(kses: impl Into<Secret<[u8; 32]>>, side: Side, last: Option<u64>) -> Session {
+        Session { kses: kses.into(), side, next: 0, last }
     }
 
     /// The last counter accepted, if any (test vectors).
@@ -127,8 +131,8 @@ impl Session {
         self.last
     }
 
-    fn key(&self, dir: u8, ctr: u64) -> [u8; 32] {
-        h32(label::SES, &[&self.kses, &[dir], &ctr.to_le_bytes()])
+    fn key(&self, dir: u8, ctr: u64) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(h32(label::SES, &[&*self.kses, &[dir], &ctr.to_le_bytes()]))
     }
 
     /// Seals the next frame.
@@ -168,7 +172,7 @@ mod tests {
     #[test]
     fn frames_go_one_way_once() {
         let (mut ev, mut pile) = (Session::new([7; 32], Side::Ev), Session::new([7; 32], Side::Pile));
-        let release = Body::Release { sigma: SigmaId([1; 32]), k: [2; 32] };
+        let release = Body::Release { sigma: SigmaId([1; 32]), k: EntryKey::from_bytes([2; 32]) };
         let frame = ev.seal(&release);
         assert_eq!(pile.open(&frame), Ok(release));
         assert_eq!(pile.open(&frame), Err(Error::Replay));

@@ -18,7 +18,7 @@ use super::{merkle, params};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use std::collections::BTreeSet;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The public choices of a sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,16 +150,15 @@ pub(super) fn signcrypt_signed_by(
     out.extend(root);
 
     let im = h64(label::IM, &[&ctx, &root]);
-    let rand_inner = h32(label::EPH_A, &[&*w]);
+    let rand_inner = Zeroizing::new(h32(label::EPH_A, &[&*w]));
     let alpha = sign(Name::Inner, &sender.public().rid, sender.sk(), sender.nonce_key(), &im, &rand_inner);
-    let mut inside = Zeroizing::new(sender.record().0.to_vec());
-    inside.extend(alpha);
-    out.extend(aead::seal(&h32(label::CAP, &[&*ks, &ctx]), &inside));
+    let inside = Zeroizing::new([&sender.record().0[..], &alpha].concat());
+    out.extend(aead::seal(&capsule_key(&ks, &ctx), &inside));
 
     let om = h64(label::OM, &[&params.id, &out[..SIGNED]]);
     let bound = Zeroizing::new(ticket.pair().sk() + hs(label::BIND, &[&ctx]) * *t);
     let nullifier = ticket.pair().public().rid;
-    let rand_outer = h32(label::EPH_O, &[&*w]);
+    let rand_outer = Zeroizing::new(h32(label::EPH_O, &[&*w]));
     out.extend(sign(Name::Outer, &nullifier, &bound, ticket.pair().nonce_key(), &om, &rand_outer));
     let id = sigma_id(params, &out);
     entries.iter().for_each(|e| out.extend(e));
@@ -202,11 +201,11 @@ fn sorted(mut entries: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
 /// Step 5: the entries in the order of their receivers. Z_i = t·PK_i is computed as a batched doubling of (t/2)·PK_i.
 fn sealed_entries(ctx: &[u8; 32], t: &Scalar, ks: &[u8; 16], items: &[Item<'_>], l: usize) -> Vec<Vec<u8>> {
     let half = Zeroizing::new(t.div_by_2());
-    let halves: Vec<RistrettoPoint> = items.iter().map(|i| *half * i.to.pk).collect();
-    let shared = RistrettoPoint::double_and_compress_batch(&halves);
-    let entries = items
+    let halves: Zeroizing<Vec<RistrettoPoint>> = Zeroizing::new(items.iter().map(|i| *half * i.to.pk).collect());
+    let shared = Zeroizing::new(RistrettoPoint::double_and_compress_batch(&*halves));
+    items
         .iter()
-        .zip(&shared)
+        .zip(shared.iter())
         .map(|(item, z)| {
             let k = Zeroizing::new(kem(ctx, &item.to.rid, &z.0));
             let (tag, ke) = entry_keys(&k);
@@ -220,9 +219,12 @@ fn sealed_entries(ctx: &[u8; 32], t: &Scalar, ks: &[u8; 16], items: &[Item<'_>],
             entry.extend(aead::seal(&ke, &plain));
             entry
         })
-        .collect();
-    shared.into_iter().for_each(|mut z| z.0.zeroize());
-    entries
+        .collect()
+}
+
+/// H32("cap"; kS, ctx): the key of the capsule.
+pub(crate) fn capsule_key(ks: &[u8; 16], ctx: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(h32(label::CAP, &[ks, ctx]))
 }
 
 /// k_i = H32("kem"; ctx, rid_i, enc(Z_i)).

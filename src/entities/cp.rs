@@ -290,7 +290,7 @@ impl Cp {
         let who = self.enrolment.setup.actor(from);
         let Some((session, _)) = self.bay.as_mut().and_then(|bay| bay.session.as_mut()) else { return };
         match session.open(frame).map_err(Failure::at(Check::F1)) {
-            Ok(Body::Release { sigma, k }) => self.on_release(now, sigma, EntryKey::from_bytes(k), io),
+            Ok(Body::Release { sigma, k }) => self.on_release(now, sigma, k, io),
             Ok(Body::Refusal { sigma }) => {
                 self.waiting.remove(&sigma);
             }

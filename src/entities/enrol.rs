@@ -9,6 +9,7 @@ use super::setup::Setup;
 use crate::clmmsc::keys::Wanted;
 use crate::clmmsc::request::{self, Head, Randomness};
 use crate::clmmsc::schnorr::Message;
+use crate::clmmsc::secret::Secret;
 use crate::clmmsc::{Class, KeyPair, Ticket, UserSecret};
 use crate::ledger::{Digest, Micros};
 use rand_chacha::ChaCha8Rng;
@@ -33,12 +34,22 @@ struct Open {
     retry: Micros,
 }
 
+/// Unused tickets. Nobody can copy a ticket; a forked world is another world.
+#[derive(Debug, Default)]
+struct Stock(VecDeque<Ticket>);
+
+impl Clone for Stock {
+    fn clone(&self) -> Stock {
+        Stock(self.0.iter().map(Ticket::duplicate).collect())
+    }
+}
+
 /// One actor's keys.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
     pub setup: Arc<Setup>,
     pub me: ActorId,
-    code: [u8; 32],
+    code: Secret<[u8; 32]>,
     /// Stream of this actor's long-term secrets.
     keys: ChaCha8Rng,
     /// First and last epoch of the ID record.
@@ -47,7 +58,7 @@ pub struct Enrolment {
     open: Option<Open>,
     refused: bool,
     key: Option<KeyPair>,
-    tickets: VecDeque<Ticket>,
+    tickets: Stock,
     /// Whether it also asks for a session record, to lend its key to a pile; and that record.
     lends: bool,
     session: Option<KeyPair>,
@@ -79,14 +90,14 @@ impl Enrolment {
         Enrolment {
             setup,
             me,
-            code,
+            code: code.into(),
             keys,
             validity,
             tickets_wanted,
             open: None,
             refused: false,
             key: None,
-            tickets: VecDeque::new(),
+            tickets: Stock::default(),
             lends: false,
             session: None,
         }
@@ -112,12 +123,12 @@ impl Enrolment {
 
     /// The next unused ticket of this epoch.
     pub fn take_ticket(&mut self, epoch: u32) -> Option<Ticket> {
-        let at = self.tickets.iter().position(|t| t.record().valid_from() == epoch)?;
-        self.tickets.remove(at)
+        let at = self.tickets.0.iter().position(|t| t.record().valid_from() == epoch)?;
+        self.tickets.0.remove(at)
     }
 
     pub fn has_ticket(&self, epoch: u32) -> bool {
-        self.tickets.iter().any(|t| t.record().valid_from() == epoch)
+        self.tickets.0.iter().any(|t| t.record().valid_from() == epoch)
     }
 
     /// Why the actor waits, in words.
@@ -233,7 +244,7 @@ impl Enrolment {
                 Progress::Key
             }
             Class::Ticket => {
-                self.tickets.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
+                self.tickets.0.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
                 self.ask_for(Class::Session, u16::from(self.lends && self.session.is_none()), now, io);
                 Progress::Tickets
             }

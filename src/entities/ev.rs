@@ -127,7 +127,7 @@ impl Ev {
         let unix = setup.unix(now).0;
         let not_after = unix + u64::from(setup.params.policy.ttl_max);
         let delegated = self.enrolment.session().and_then(|pair| Delegated::lend(pair).ok());
-        let plug_in = PlugIn { kses, plug: *plug, not_before: unix, not_after, delegated };
+        let plug_in = PlugIn { kses: kses.clone(), plug: *plug, not_before: unix, not_after, delegated };
         if let Some(sigma) = self.signcrypt(now, Flow::PLUG_IN, &record, &plug_in.encode(), io) {
             io.send(from, Packet::Direct(sigma));
             if let Some(at) = self.plugged.as_mut() {
@@ -210,7 +210,7 @@ impl Ev {
                 io.fact(FactKind::Step { op: Op::Decapsulate, count: 1, cost_us });
                 io.ruled(FactKind::KeyReleased { sigma: Digest(sigma.0) }, Check::E5);
                 self.answered.insert(sigma, pile);
-                let frame = session.seal(&Body::Release { sigma, k: *k.as_bytes() });
+                let frame = session.seal(&Body::Release { sigma, k });
                 io.send(from, Packet::Frame(frame.into()));
             }
             Err(failure) => {

@@ -9,6 +9,7 @@ use super::io::{Input, Io, Output, TimerId, Wish, cost};
 use super::packet::Packet;
 use super::setup::{Genesis, Setup};
 use crate::clmmsc::channel::{self, Purpose};
+use crate::clmmsc::keys::IssuedItem;
 use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::Routing;
@@ -82,7 +83,7 @@ impl Kgc {
                 Role::Cp => crate::clmmsc::Role::Cp,
                 Role::Ev => crate::clmmsc::Role::Ev,
             };
-            desk.register(actor.uid(), User { role, code: Some(*code), records: vec![], attached: None });
+            desk.register(actor.uid(), User { role, code: Some((*code).into()), records: vec![], attached: None });
         }
         Kgc {
             setup,
@@ -164,7 +165,7 @@ impl Kgc {
             return Some(answer);
         }
         let params = &self.setup.params;
-        let mut items: Vec<(Record, [u8; 32])> = Vec::new();
+        let mut items: Vec<IssuedItem> = Vec::new();
         for x in &granted.keys {
             let ctr = self.desk.next_counter(head.class, head.role, head.uid, head.from);
             let what = Issue { class: head.class, role: head.role, from: head.from, to: head.to, uid: head.uid, ctr };

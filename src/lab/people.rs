@@ -89,7 +89,7 @@ impl People {
         let issue = Issue { class, role, from, to, uid, ctr };
         let (record, d) = self.master.issue(&self.params, &issue, &user.public(), &rand)?;
         let pair = KeyPair::accept(&self.params, &Wanted { class, role, from, to }, &user, &record, &d)?;
-        self.people.insert(name.into(), Person { pair, x, d, uid, ctr });
+        self.people.insert(name.into(), Person { pair, x, d: *d, uid, ctr });
         Ok(())
     }
 

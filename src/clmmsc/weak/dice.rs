@@ -3,13 +3,13 @@
 
 use crate::clmmsc::channel::seal_answer_under;
 use crate::clmmsc::hash::{hs, label};
-use crate::clmmsc::keys::{KeyPair, Ticket};
+use crate::clmmsc::keys::{IssuedItem, KeyPair, Ticket};
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::pseudonym::Identity;
 use crate::clmmsc::request::ACCEPTED;
 use crate::clmmsc::schnorr::{self, Message, Name, Signature};
 use crate::clmmsc::signcrypt::{Envelope, Item, Signcrypted, signcrypt_signed_by};
-use crate::clmmsc::{Error, Params, Record};
+use crate::clmmsc::{Error, Params};
 
 /// A signature with the nonce HS("nonce"; rand32): neither key nor message are in it.
 pub(crate) fn sign(name: Name, key: &KeyPair, m: &Message, rand32: &[u8; 32]) -> Signature {
@@ -61,7 +61,7 @@ pub(crate) fn issue(
     what: &Issue,
     x: &[u8; 32],
     rand32: &[u8; 32],
-) -> Result<(Record, [u8; 32]), Error> {
+) -> Result<IssuedItem, Error> {
     let master = MasterKey::from_scalar(s, *kf)?;
     let identity = Identity { uid: what.uid, valid_from: what.from, ctr: what.ctr };
     let f = master.pseudonym(what.class, what.role, &identity);

@@ -9,11 +9,12 @@ use super::{Attack, People};
 use crate::clmmsc::hash::{h32, h64, label};
 use crate::clmmsc::keys::{IssuedItem, Wanted};
 use crate::clmmsc::kgc::{Issue, MasterKey};
-use crate::clmmsc::open::decapsulate;
+use crate::clmmsc::open::{EntryKey, decapsulate};
 use crate::clmmsc::payload::session_key;
 use crate::clmmsc::record::RECORD_LEN;
 use crate::clmmsc::request::accept_answer;
 use crate::clmmsc::schnorr::{self, Message, Name, Signature};
+use crate::clmmsc::secret::Secret;
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::signcrypt::{Envelope, Item, Signcrypted, entry_keys, signcrypt};
 use crate::clmmsc::verify::VerifiedSigma;
@@ -103,7 +104,7 @@ type Send<'a> = &'a dyn Fn(&Params, &Envelope, &KeyPair, Ticket, &[Item<'_>], &[
 fn command(people: &People, send: Send<'_>, ticket: &Ticket, text: &str, rand: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let env = Envelope { flow: Flow::COMMAND, created: CREATED, ttl: TTL, floor: 64, pad_to: 0 };
     let items = [Item { to: people.pair("ev0")?.public(), message: text.as_bytes() }];
-    Ok(send(&people.params, &env, people.pair("csc")?, ticket.clone(), &items, rand)?.bytes)
+    Ok(send(&people.params, &env, people.pair("csc")?, ticket.duplicate(), &items, rand)?.bytes)
 }
 
 fn fresh_ticket(people: &mut People) -> Result<Ticket, Error> {
@@ -134,7 +135,7 @@ fn no_hit(trial: &mut Trial, tried: impl Into<String>, guess: &[u8], truth: &[u8
 }
 
 /// The plaintext of the entry that k opens.
-fn entry(sigma: &VerifiedSigma, k: &[u8; 32]) -> Result<Vec<u8>, Stuck> {
+fn entry(sigma: &VerifiedSigma, k: &[u8; 32]) -> Result<Secret<Vec<u8>>, Stuck> {
     let (tag, ke) = entry_keys(k);
     let j = (0..sigma.header().n).find(|j| sigma.tag(*j) == tag).ok_or("no entry has the tag")?;
     Ok(aead::open(&ke, &sigma.entry(j)[TAG..]).ok_or("the entry does not open")?)
@@ -156,7 +157,7 @@ fn solve(name: Name, key: &PublicRecord, a: &Signed, b: &Signed) -> Result<Scala
 /// What `ev0` finds in a σ: kS, the sender's record and the inner signature.
 struct Inside {
     ks: [u8; 16],
-    capsule: Vec<u8>,
+    capsule: Secret<Vec<u8>>,
     alpha: Signed,
 }
 
@@ -337,11 +338,11 @@ fn a42(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         people.master.issue(&people.params, &what, &x, &stuck)
     };
     let items = [issue(0)?, issue(1)?];
-    let plain = items.map(|(rec, d)| [&rec.0[..], &d].concat());
+    let plain = items.each_ref().map(|(rec, d)| [&rec.0[..], &**d].concat());
     let difference = |answers: &[Vec<u8>; 2]| xor(&answers[0][36..][..138], &answers[1][36..][..138]);
 
-    let seal = |item| people.master.seal_answer(&people.params, &m, &x, &[item], &stuck);
-    let answers = [seal(items[0])?, seal(items[1])?];
+    let seal = |item| people.master.seal_answer(&people.params, &m, &x, std::slice::from_ref(item), &stuck);
+    let answers = [seal(&items[0])?, seal(&items[1])?];
     for answer in &answers {
         accept_answer(&people.params, &want, std::slice::from_ref(&user), &m, answer)?;
     }
@@ -364,19 +365,19 @@ fn a42(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
 
 /// The first frame of a car that releases `k` in a session.
 fn frame(kses: [u8; 32], sigma: SigmaId, k: [u8; 32]) -> Vec<u8> {
-    Session::new(kses, Side::Ev).seal(&Body::Release { sigma, k })
+    Session::new(kses, Side::Ev).seal(&Body::Release { sigma, k: EntryKey::from_bytes(k) })
 }
 
 /// Two sessions on the same dice: what keys, and what a car said in each.
 struct Sessions {
     kses: [[u8; 32]; 2],
     frames: [Vec<u8>; 2],
-    bodies: [Vec<u8>; 2],
+    bodies: [Secret<Vec<u8>>; 2],
 }
 
 impl Sessions {
     fn new(kses: [[u8; 32]; 2], said: [(SigmaId, [u8; 32]); 2]) -> Sessions {
-        let body = |(sigma, k): (SigmaId, [u8; 32])| Body::Release { sigma, k }.encode();
+        let body = |(sigma, k): (SigmaId, [u8; 32])| Body::Release { sigma, k: EntryKey::from_bytes(k) }.encode();
         let frames = [frame(kses[0], said[0].0, said[0].1), frame(kses[1], said[1].0, said[1].1)];
         Sessions { kses, frames, bodies: said.map(body) }
     }
@@ -415,8 +416,8 @@ fn a43(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let said = [(first.0.id(), first.1), (second.0.id(), second.1)];
 
     let ours = [
-        ("two plugs", [session_key(ev0, &plugs[0], &stuck), session_key(ev0, &plugs[1], &stuck)]),
-        ("two cars", [session_key(ev1, &plugs[0], &stuck), session_key(ev0, &plugs[0], &stuck)]),
+        ("two plugs", [*session_key(ev0, &plugs[0], &stuck), *session_key(ev0, &plugs[1], &stuck)]),
+        ("two cars", [*session_key(ev1, &plugs[0], &stuck), *session_key(ev0, &plugs[0], &stuck)]),
     ];
     for (how, kses) in ours {
         let sessions = Sessions::new(kses, said);
@@ -434,7 +435,7 @@ fn a43(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         trial.breaks("open a frame of the second session with the first key", false, "refused");
         return Ok(());
     };
-    let plain = entry(&second.0, &k)?;
+    let plain = entry(&second.0, k.as_bytes())?;
     let read = String::from_utf8_lossy(&plain[PLAIN_EXTRA..][..texts[1].len()]).into_owned();
     let seen = format!("read `{read}` at the first pile");
     trial.breaks("open a frame of the second session with the first key", read == texts[1], seen);

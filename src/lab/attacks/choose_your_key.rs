@@ -99,7 +99,7 @@ impl Grab {
         let bytes = people.send(Flow::COMMAND, &[(public, "charge 7 kW")])?;
         let sigma = people.gateway(&bytes)?;
         let k = key_from(&people.params, &sigma, &self.record, &(self.hoped * sigma.head().t()));
-        Ok(read(&people.params, &sigma, &self.record, &k).map(|opened| opened.message))
+        Ok(read(&people.params, &sigma, &self.record, &k).map(|opened| opened.message.to_vec()))
     }
 
     /// A σ of flow 1 whose outer signature is made with the secret it hopes for.
@@ -208,23 +208,23 @@ fn faulty(params: &Params, rec: &Record, d: &[u8; 32]) -> Result<[(&'static str,
     let flip = |bit: usize| {
         let mut d = *d;
         d[bit / 8] ^= 1 << (bit % 8);
-        (*rec, d)
+        (*rec, d.into())
     };
     let change = |at: usize, mask: u8| {
         let mut rec = *rec;
         rec.0[at] ^= mask;
-        (rec, *d)
+        (rec, (*d).into())
     };
     let (scalar, r) = (group::scal(d)?, group::dec(&rec.r())?);
     let moves = [RistrettoPoint::mul_base(&Scalar::ONE), group::dec(&rec.x())?, params.ppub];
     Ok([
         ("each bit of d flipped", (0..256).map(flip).collect()),
-        ("d + 1 and d − 1", [Scalar::ONE, -Scalar::ONE].map(|step| (*rec, (scalar + step).to_bytes())).to_vec()),
+        ("d + 1 and d − 1", [Scalar::ONE, -Scalar::ONE].map(|step| (*rec, (scalar + step).to_bytes().into())).to_vec()),
         (
             "each byte of f and R changed",
             (10..42).chain(74..106).flat_map(|at| [change(at, 1), change(at, 128)]).collect(),
         ),
-        ("R moved by P, X and Ppub", moves.map(|by| (with_r(rec, &(r + by)), *d)).to_vec()),
+        ("R moved by P, X and Ppub", moves.map(|by| (with_r(rec, &(r + by)), (*d).into())).to_vec()),
     ])
 }
 

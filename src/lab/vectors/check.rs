@@ -2,7 +2,7 @@
 
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::complaint;
-use crate::clmmsc::keys::{self, KeyPair, Ticket, UserSecret, Wanted};
+use crate::clmmsc::keys::{self, IssuedItem, KeyPair, Ticket, UserSecret, Wanted};
 use crate::clmmsc::kgc::{Desk, Issue, MasterKey, User};
 use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
 use crate::clmmsc::payload::{self, PlugIn, Routing, Upload};
@@ -62,8 +62,8 @@ fn text(v: &Value) -> Result<&str, String> {
     v.as_str().ok_or(format!("no text: {v}"))
 }
 
-fn same(what: &str, got: &[u8], wanted: &Value) -> Check {
-    if got == bytes(wanted)? { Ok(()) } else { Err(format!("{what} differs")) }
+fn same(what: &str, got: &(impl AsRef<[u8]> + ?Sized), wanted: &Value) -> Check {
+    if got.as_ref() == bytes(wanted)? { Ok(()) } else { Err(format!("{what} differs")) }
 }
 
 /// `expect` against a result; gives the value back if it was to be ok.
@@ -209,7 +209,7 @@ fn hashes(case: &Value) -> Check {
 fn sealed(case: &Value) -> Check {
     let (key, plain) = (arr(&case["key"])?, bytes(&case["pt"])?);
     same("ct", &aead::seal(&key, &plain), &case["ct"])?;
-    if aead::open(&key, &bytes(&case["ct"])?) == Some(plain) { Ok(()) } else { Err("does not open".into()) }
+    if aead::open(&key, &bytes(&case["ct"])?) == Some(plain.into()) { Ok(()) } else { Err("does not open".into()) }
 }
 
 fn bucket(case: &Value) -> Check {
@@ -270,8 +270,8 @@ fn accept(world: &World, case: &Value) -> Check {
 }
 
 fn accept_batch(world: &World, case: &Value) -> Check {
-    let list: Result<Vec<(Record, [u8; 32])>, String> =
-        items(&case["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?))).collect();
+    let list: Result<Vec<IssuedItem>, String> =
+        items(&case["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
     let list = list?;
     for ((rec, d), each) in list.iter().zip(items(&case["each"])) {
         expect(keys::check_partial_key(&world.params, rec, d), each)?;
@@ -286,7 +286,7 @@ fn request_case(world: &World, case: &Value) -> Check {
     let mut desk = Desk::default();
     for r in items(&case["register"]) {
         let records: Result<Vec<_>, String> = items(&r["recs"]).iter().map(|v| Ok((RecordId(arr(v)?), None))).collect();
-        let code = if r["code"].is_null() { None } else { Some(arr(&r["code"])?) };
+        let code = if r["code"].is_null() { None } else { Some(arr(&r["code"])?.into()) };
         let uid = int(&r["uid"])?;
         let last = items(&case["attached"]).iter().find(|a| int(&a[0]) == Ok(uid));
         let attached = last.map(|a| int(&a[1])).transpose()?.map(|t| (t, RecordId([0; 32])));
@@ -352,8 +352,8 @@ fn answer(world: &World, case: &Value) -> Check {
     if make.is_null() {
         return Ok(());
     }
-    let list: Result<Vec<(Record, [u8; 32])>, String> =
-        items(&make["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?))).collect();
+    let list: Result<Vec<IssuedItem>, String> =
+        items(&make["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
     let made = world.master.seal_answer(&world.params, &m, &users[0].public(), &list?, &arr(&make["rand"])?);
     same("wire", &made.map_err(|e| e.to_string())?, &case["wire"])
 }

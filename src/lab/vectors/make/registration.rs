@@ -31,7 +31,7 @@ fn issue_and_accept(maker: &mut People, cases: &mut Cases) -> Result<(), Error> 
             "good",
             json!({
                 "class": class as u8, "role": role as u8, "from": epoch, "to": epoch, "uid": uid.to_string(), "ctr": 1,
-                "X": hex(public), "rand": hex(rand), "rec": hex(rec.0), "d": hex(d),
+                "X": hex(public), "rand": hex(rand), "rec": hex(rec.0), "d": hex(&d),
             }),
         );
         let accept = |rec: &Record, d: [u8; 32], class: u8, expect: &str| {
@@ -40,23 +40,23 @@ fn issue_and_accept(maker: &mut People, cases: &mut Cases) -> Result<(), Error> 
                 "d": hex(d), "expect": expect,
             })
         };
-        cases.add("accept", "good", accept(&rec, d, class as u8, "ok"));
-        let mut bent = d;
+        cases.add("accept", "good", accept(&rec, *d, class as u8, "ok"));
+        let mut bent = d.clone();
         bent[0] ^= 1;
-        cases.add("accept", "d altered", accept(&rec, bent, class as u8, "PartialKey"));
+        cases.add("accept", "d altered", accept(&rec, *bent, class as u8, "PartialKey"));
         cases.add("accept", "d zero", accept(&rec, [0; 32], class as u8, "ScalarEncoding"));
         let change = |at: usize, byte: u8| {
             let mut other = rec;
             other.0[at] ^= byte;
             other
         };
-        cases.add("accept", "another f", accept(&change(10, 1), d, class as u8, "PartialKey"));
-        cases.add("accept", "another X", accept(&change(42, 1), d, class as u8, "RecordMismatch"));
-        cases.add("accept", "valid longer", accept(&change(6, 1), d, class as u8, "RecordMismatch"));
-        cases.add("accept", "another class wanted", accept(&rec, d, class as u8 % 3 + 1, "RecordMismatch"));
+        cases.add("accept", "another f", accept(&change(10, 1), *d, class as u8, "PartialKey"));
+        cases.add("accept", "another X", accept(&change(42, 1), *d, class as u8, "RecordMismatch"));
+        cases.add("accept", "valid longer", accept(&change(6, 1), *d, class as u8, "RecordMismatch"));
+        cases.add("accept", "another class wanted", accept(&rec, *d, class as u8 % 3 + 1, "RecordMismatch"));
         let mut no_point = rec;
         no_point.0[74..].fill(255);
-        cases.add("accept", "R no group element", accept(&no_point, d, class as u8, "PointEncoding"));
+        cases.add("accept", "R no group element", accept(&no_point, *d, class as u8, "PointEncoding"));
         issued.push((rec, d));
     }
     let mut bad = issued.clone();

@@ -100,16 +100,17 @@ fn payloads(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     refuse("4: an identity record", 4, &identity.encode());
 
     let plug: [u8; 16] = maker.bytes();
-    let lent = Delegated { record: session, sk: maker.pair("ss0")?.expose_sk() };
-    let a = PlugIn { kses: maker.bytes(), plug, not_before: CREATED, not_after: CREATED + 3_600, delegated: None };
+    let lent = Delegated { record: session, sk: maker.pair("ss0")?.expose_sk().into() };
+    let a =
+        PlugIn { kses: maker.bytes().into(), plug, not_before: CREATED, not_after: CREATED + 3_600, delegated: None };
     let b = PlugIn { delegated: Some(lent), ..a.clone() };
     for (mode, p) in [(1, &a), (2, &b)] {
         let mut fields = json!({
-            "mode": mode, "kses": hex(p.kses), "plug": hex(p.plug), "not_before": p.not_before.to_string(),
+            "mode": mode, "kses": hex(&p.kses), "plug": hex(p.plug), "not_before": p.not_before.to_string(),
             "not_after": p.not_after.to_string(),
         });
         if let Some(lent) = &p.delegated {
-            (fields["ss"], fields["sk"]) = (hex(lent.record.0).into(), hex(lent.sk).into());
+            (fields["ss"], fields["sk"]) = (hex(lent.record.0).into(), hex(&lent.sk).into());
         }
         let m = hex(p.encode());
         cases.add(
@@ -177,7 +178,7 @@ fn payloads(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
 
 fn frames(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let (plug, rand): ([u8; 16], [u8; 32]) = (maker.bytes(), maker.bytes());
-    let kses = session_key(maker.pair("ev1")?, &plug, &rand);
+    let kses = *session_key(maker.pair("ev1")?, &plug, &rand);
     cases.add(
         "kses",
         "session key",
@@ -189,13 +190,16 @@ fn frames(maker: &mut People, cases: &mut Cases) -> Result<(), Error> {
     let sigma = SigmaId(maker.bytes());
     let bill = Body::Bill { transaction: 9, last: true, energy_uj: -5, total: i64::MIN, currency: *b"EUR", tariff: 1 };
     let bodies = [
-        (Side::Ev, vec![Body::Release { sigma, k: maker.bytes() }, Body::Refusal { sigma }, Body::End]),
+        (
+            Side::Ev,
+            vec![Body::Release { sigma, k: EntryKey::from_bytes(maker.bytes()) }, Body::Refusal { sigma }, Body::End],
+        ),
         (Side::Pile, vec![Body::Header(header), bill, Body::End]),
     ];
     for (side, bodies) in bodies {
         let dir = if side == Side::Ev { 1 } else { 2 };
         let mut sender = Session::new(kses, side);
-        let sealed: Vec<(Vec<u8>, Vec<u8>)> = bodies.iter().map(|b| (sender.seal(b), b.encode())).collect();
+        let sealed: Vec<(Vec<u8>, Vec<u8>)> = bodies.iter().map(|b| (sender.seal(b), b.encode().to_vec())).collect();
         for (ctr, (bytes, body)) in sealed.iter().enumerate() {
             let frame = |bytes: &[u8], last: &str, expect: &str| json!({ "kses": hex(kses), "dir": dir, "last": last, "bytes": hex(bytes), "expect": expect });
             let mut good = frame(bytes, "-1", "ok");
