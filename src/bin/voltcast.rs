@@ -32,7 +32,8 @@ voltcast: the whole protocol of the paper, run on this machine
 
 NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
 WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
-Exit code 0: every invariant held; 1: one broke, or a vector did not hold; 2: bad arguments or file.";
+Exit code 0: all held; 1: an invariant broke, a link was not reproduced, or a vector or attack did not hold; 2: bad
+arguments or file.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Whether everything held, or what was wrong with the arguments.
 fn command(args: &[String]) -> Result<bool, String> {
-    let (name, rest) = args.split_first().ok_or_else(|| format!("a command is missing\n\n{USAGE}"))?;
+    let (name, rest) = args.split_first().ok_or("a command is missing; try `voltcast help`")?;
     match name.as_str() {
         "run" => run(rest),
         "scenarios" => {
@@ -92,6 +93,7 @@ impl RunArgs {
     fn parse(args: &[String]) -> Result<Self, String> {
         let mut parsed = RunArgs::default();
         let mut rest = args.iter();
+        let mut seen = std::collections::BTreeSet::new();
         while let Some(arg) = rest.next() {
             let mut value = || rest.next().cloned().ok_or_else(|| format!("`{arg}` needs a value"));
             match arg.as_str() {
@@ -103,6 +105,9 @@ impl RunArgs {
                 "--do" => parsed.actions.push(Intervention::parse(&value()?).map_err(|e| e.to_string())?),
                 "--quiet" => parsed.quiet = true,
                 other => return Err(format!("`run` does not know `{other}`; try `voltcast help`")),
+            }
+            if arg != "--do" && !seen.insert(arg.as_str()) {
+                return Err(format!("`{arg}` is given twice"));
             }
         }
         match (&parsed.scenario, &parsed.link) {
@@ -146,6 +151,9 @@ fn run(args: &[String]) -> Result<bool, String> {
             (scenario, id, Vec::new())
         }
     };
+    if let Some(ignored) = link.as_ref().map(|link| link.ignored.join("`, `")).filter(|text| !text.is_empty()) {
+        eprintln!("voltcast: the link says `{ignored}`, which means nothing here");
+    }
     interventions.extend(args.actions);
     if let Some(seed) = args.seed {
         scenario = scenario.with_seed(seed);
@@ -164,15 +172,16 @@ fn run(args: &[String]) -> Result<bool, String> {
         let summary = summary::text(&scenario, &state, trace);
         print(&format!("{summary}  {wall} measured on this machine\n"))?;
     }
-    if let Some(line) = link.as_ref().and_then(|link| certificate(link, trace)) {
-        print(&line)?;
+    let certificate = link.as_ref().and_then(|link| certificate(link, trace));
+    if let Some((line, _)) = &certificate {
+        print(line)?;
     }
     print(&format!("digest: {}", trace.digest()))?;
-    Ok(state.violations.is_empty())
+    Ok(state.violations.is_empty() && certificate.is_none_or(|(_, same)| same))
 }
 
 /// Whether the run is the one that the link's digest certifies, at the link's moment.
-fn certificate(link: &Link, trace: &Trace) -> Option<String> {
+fn certificate(link: &Link, trace: &Trace) -> Option<(String, bool)> {
     let wanted = link.digest10.as_ref()?;
     let count = match link.at.unwrap_or(Moment::End) {
         Moment::Start => 0,
@@ -182,10 +191,12 @@ fn certificate(link: &Link, trace: &Trace) -> Option<String> {
     };
     let count = trace.whole_steps(count.min(trace.len()));
     let found = trace.digest_at(count).short(10);
-    Some(match found == *wanted {
+    let same = found == *wanted;
+    let line = match same {
         true => format!("Reproduced: same {count} events, digest {found}"),
         false => format!("Not reproduced: the link says {wanted}, this run has {found} after {count} events"),
-    })
+    };
+    Some((line, same))
 }
 
 /// Runs to the scenario's end and says how long this machine took.

@@ -3,7 +3,7 @@
 use super::port::frame::Command;
 use super::{conduct, player, port, stage_view};
 use crate::entities::actor::ActorId;
-use crate::sim::link::Moment;
+use crate::sim::link::{Link, Moment};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{JSON, Object, Promise, Reflect};
 use serde_json::{Value, json};
@@ -33,7 +33,10 @@ async fn settled() {
 async fn command(name: String, args: Value) -> Result<Value, String> {
     match name.as_str() {
         "load" => {
-            player::open(text(&args, "link")?);
+            let link = text(&args, "link")?;
+            Link::parse(link).map_err(|e| e.to_string())?.resolve()?;
+            player::open(link);
+            player::keep_address();
             stage_view::measure();
             settled().await;
         }

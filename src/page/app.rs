@@ -8,6 +8,7 @@ use crate::entities::actor::ActorId;
 use crate::pbft::quorum::Quorum;
 use crate::scene::view::visible;
 use crate::scene::words;
+use crate::sim::link::Moment;
 use gloo_timers::callback::{Interval, Timeout};
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
@@ -31,15 +32,23 @@ fn keys() -> Closure<dyn FnMut(KeyboardEvent)> {
         let pressed = tag == "BUTTON" && [" ", "Enter"].contains(&e.key().as_str());
         match e.key().as_str() {
             _ if pressed => return,
-            " " | "k" => transport::toggle(),
+            " " | "k" | "K" => transport::toggle(),
             "." => transport::step("event", 1),
             "," => transport::step("event", -1),
             "ArrowRight" => transport::step(if e.shift_key() { "beat" } else { "event" }, 1),
             "ArrowLeft" => transport::step(if e.shift_key() { "beat" } else { "event" }, -1),
             "PageDown" => transport::step("beat", 1),
             "PageUp" => transport::step("beat", -1),
-            "n" => transport::step("phase", 1),
-            "p" => transport::step("phase", -1),
+            "n" | "N" => transport::step("phase", 1),
+            "p" | "P" => transport::step("phase", -1),
+            "Home" => transport::seek(Moment::Start),
+            "End" => transport::seek(Moment::End),
+            "<" => transport::rate(|x| x / 2.0),
+            ">" => transport::rate(|x| x * 2.0),
+            digit @ ("1" | "2" | "3" | "4" | "5") => {
+                let x = [0.25, 0.5, 1.0, 2.0, 4.0][usize::from(digit.as_bytes()[0] - b'1')];
+                transport::rate(|_| x);
+            }
             _ => return,
         }
         e.prevent_default();
@@ -259,7 +268,7 @@ pub fn App() -> Html {
         let menu = menu.clone();
         Callback::from(move |_: MouseEvent| {
             player::with(|p| {
-                p.seek(crate::sim::link::Moment::Time(crate::ledger::Micros(2_000_000)));
+                p.seek(Moment::Time(crate::ledger::Micros(2_000_000)));
             });
             let first = ActorId::new(crate::entities::actor::Role::Css, 0);
             menu.set(Some((Target::Actor(first), (size.width * 0.5) as i32, 120)));

@@ -6,9 +6,10 @@ use super::player::{self, Recovery};
 use super::port::frame::{Command, Reason, Reply};
 use super::port::{self, Event};
 use crate::sim::inspect::{Equation, ItemRef, ItemView};
-use crate::sim::intervention::Intervention;
+use crate::sim::intervention::{At, Intervention};
 use crate::sim::timelines::Until;
 use crate::sim::trace::ItemId;
+use gloo_timers::future::TimeoutFuture;
 use serde_json::Value;
 
 /// Opens the player's run in the engine, up to its end or so many effects.
@@ -90,17 +91,30 @@ pub async fn inject(mut wish: Value) -> Result<u16, String> {
         Ok::<_, String>((p.active, branch, what))
     });
     let (parent, branch, what) = asked.ok_or("no run is open")??;
-    let key = match port::ask(Command::Fork { branch, what }).await {
+    let now = matches!(what.at, At::Effect(_));
+    let (key, shared) = match port::ask(Command::Fork { branch, what }).await {
         Some(Reply::Forked { branch, shared, name, interventions, .. }) => player::with(|p| {
             let key = p.grow(parent, branch, shared, name, interventions);
             p.activate(key);
-            key
+            (key, shared)
         })
         .ok_or("no run is open")?,
         Some(Reply::Refused { why }) => return Err(why.to_string()),
         _ => return Err("the engine stopped before it could do that".into()),
     };
     run_on();
+    if now {
+        // What was done belongs to the moment it was done at.
+        while player::with(|p| p.active == key && !p.complete() && p.trace().len() <= shared + 1) == Some(true) {
+            TimeoutFuture::new(4).await;
+        }
+        player::with(|p| {
+            if p.active == key {
+                p.show_intervention(shared)
+            }
+        });
+    }
+    player::keep_address();
     player::refresh();
     Ok(key)
 }
@@ -108,6 +122,7 @@ pub async fn inject(mut wish: Value) -> Result<u16, String> {
 /// Shows a branch and lets it run.
 pub fn activate(key: u16) {
     player::with(|p| p.activate(key));
+    player::keep_address();
     run_on();
     player::refresh();
 }

@@ -56,7 +56,7 @@ fn shape(cx: &CanvasRenderingContext2d, kind: char, x: f64, y: f64, r: f64) {
     cx.close_path();
 }
 
-fn links(cx: &CanvasRenderingContext2d, colors: &Colors, size: Size, counts: Counts) {
+fn links(cx: &CanvasRenderingContext2d, colors: &Colors, size: Size, counts: Counts, cables: &[(ActorId, ActorId)]) {
     cx.set_stroke_style_str(&colors.get("--hairline"));
     cx.set_line_width(1.0);
     let (x, y, r) = layout::ring(size);
@@ -69,7 +69,7 @@ fn links(cx: &CanvasRenderingContext2d, colors: &Colors, size: Size, counts: Cou
     };
     let kgc = ActorId::new(Role::Kgc, 0);
     (0..counts.csc).for_each(|i| line(ActorId::new(Role::Csc, i), kgc));
-    (0..counts.cp.min(counts.ev)).for_each(|i| line(ActorId::new(Role::Cp, i), ActorId::new(Role::Ev, i)));
+    cables.iter().for_each(|(cp, ev)| line(*cp, *ev));
     cx.stroke();
 }
 
@@ -107,7 +107,8 @@ pub fn paint() {
         let _ = cx.set_transform(dpr, 0.0, 0.0, dpr, 0.0, 0.0);
         cx.clear_rect(0.0, 0.0, w, h);
         let colors = Colors::read();
-        links(&cx, &colors, p.size, p.counts);
+        let cables: Vec<_> = p.stage().bays.iter().filter_map(|(cp, bay)| Some((*cp, bay.ev?))).collect();
+        links(&cx, &colors, p.size, p.counts, &cables);
         let mut tones: BTreeMap<&'static str, String> = BTreeMap::new();
         let r = if p.counts.css > 16 { 3.5 } else { 6.0 };
         let mut paint = |seen: &Seen<'_>, ghost: bool| {

@@ -1,5 +1,6 @@
 //! Pictures that come and go on the stage: the envelope with its seals, and a computation part by part (PAGE.md §3.3, §6).
 
+use crate::entities::actor::{ActorId, Role};
 use crate::scene::layout::{self, Counts, Size};
 use crate::scene::stage::{Envelope, StageState};
 use crate::scene::words;
@@ -48,11 +49,25 @@ fn told(envelope: &Envelope) -> String {
 }
 
 const ROW: f32 = 22.0;
+/// Widths of the panel, with small and with normal letters.
+const TIGHT: f32 = 190.0;
+const ROOMY: f32 = 232.0;
+
+/// Centre and width of the panel: inside the ring of gateways; where that is too small, over whoever has nothing to do.
+fn panel(actor: ActorId, size: Size, counts: Counts) -> (f32, f32, f32) {
+    let (cx, cy, r) = layout::ring(size);
+    let inner = 2.0 * (r - layout::gateway_half(size, counts)) - 6.0;
+    if inner >= TIGHT || matches!(actor.role, Role::Cp | Role::Ev) {
+        return (cx, cy, inner.clamp(TIGHT, ROOMY));
+    }
+    let (_, piles) = layout::place(size, counts, ActorId::new(Role::Cp, 0));
+    (cx, piles + 20.0, TIGHT)
+}
 
 /// From the panel to the actor that computes; drawn under the nodes.
 pub fn leader(stage: &StageState, size: Size, counts: Counts) -> Html {
     let Some(work) = stage.work.as_ref().filter(|w| words::work(w).is_some()) else { return Html::default() };
-    let (cx, cy, _) = layout::ring(size);
+    let (cx, cy, _) = panel(work.actor, size, counts);
     let (x, y) = layout::place(size, counts, work.actor);
     html! {
         <g class="work">
@@ -62,13 +77,13 @@ pub fn leader(stage: &StageState, size: Size, counts: Counts) -> Html {
     }
 }
 
-/// The computation that is being shown, in the middle of the gateways.
-pub fn work(stage: &StageState, size: Size) -> Html {
+/// The computation that is being shown.
+pub fn work(stage: &StageState, size: Size, counts: Counts) -> Html {
     let Some(work) = &stage.work else { return Html::default() };
     let Some((title, rows)) = words::work(work) else { return Html::default() };
-    let (w, h) = (232.0, 40.0 + ROW * rows.len() as f32);
-    let (cx, cy, _) = layout::ring(size);
-    let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).max(32.0));
+    let (cx, cy, w) = panel(work.actor, size, counts);
+    let h = 40.0 + ROW * rows.len() as f32;
+    let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).min(size.height - h - 8.0).max(32.0));
     let row = |(i, (text, done)): (usize, &(String, Option<bool>))| {
         let (class, sign) = match done {
             None => ("todo", "○"),
@@ -84,7 +99,7 @@ pub fn work(stage: &StageState, size: Size) -> Html {
         }
     };
     html! {
-        <g class="work">
+        <g class={classes!("work", (w < ROOMY).then_some("tight"))}>
             <rect x={format!("{x:.1}")} y={format!("{y:.1}")} width={w.to_string()} height={h.to_string()} rx="6" />
             <text class="title" x={format!("{:.1}", x + 14.0)} y={format!("{:.1}", y + 22.0)}>{ format!("{}: {title}", work.actor.label()) }</text>
             { for rows.iter().enumerate().map(row) }

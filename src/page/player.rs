@@ -9,14 +9,14 @@ use crate::entities::actor::ActorId;
 use crate::ledger::Micros;
 use crate::scene::layout::{Counts, Size};
 use crate::scene::stage::StageState;
-use crate::scene::view::{Flights, step, visible};
+use crate::scene::view::{self, Flights, step, visible};
 use crate::scene::warp::Warp;
 use crate::sim::intervention::Intervention;
 use crate::sim::link::{Link, Moment};
 use crate::sim::scenario::{PRESETS, Scenario};
 use crate::sim::state::{self, RunInfo};
 use crate::sim::timelines::BranchId;
-use crate::sim::trace::{Kind, Trace};
+use crate::sim::trace::{Effect, EffectId, Kind, Trace};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::JsCast;
@@ -104,6 +104,15 @@ pub fn with<R>(f: impl FnOnce(&mut Player) -> R) -> Option<R> {
 }
 
 /// Opens the run of a fragment. A link that is wrong is explained, and the default run is shown.
+/// Puts the run that is shown into the address bar, so that a reload opens it again; without a new entry in the history.
+pub fn keep_address() {
+    let link = with(|p| p.address());
+    let history = web_sys::window().and_then(|w| w.history().ok());
+    if let (Some(link), Some(history)) = (link, history) {
+        let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&link));
+    }
+}
+
 pub fn open(hash: &str) {
     let first = matches!(hash, "" | "#" | "#/");
     let default = || Link { scenario: "day4".into(), ..Link::default() };
@@ -244,6 +253,16 @@ impl Player {
     pub fn finish(&mut self, engine: BranchId) {
         if let Some(lane) = self.lanes.iter_mut().find(|l| l.engine == Some(engine)) {
             lane.complete = true;
+            let intervened = |e: &&Effect| matches!(e.kind, Kind::Intervened { .. });
+            let missing = lane.interventions.len()
+                - lane.trace.effects().iter().filter(intervened).count().min(lane.interventions.len());
+            if missing > 0 {
+                let text = format!(
+                    "{missing} of the {} interventions never came to pass: their moments are not in this run.",
+                    lane.interventions.len()
+                );
+                self.notice = Some(text);
+            }
         }
         self.arrive();
     }
@@ -289,6 +308,11 @@ impl Player {
         };
         if self.complete() || ready == Some(true) {
             self.waiting = None;
+            if let Moment::Effect(id) = moment
+                && id.0 >= self.trace().len()
+            {
+                self.notice = Some(format!("This run has no event {}; its end is shown.", id.0));
+            }
             self.go(moment);
         }
         if let Some(wanted) = self.link.digest10.clone().filter(|_| self.complete() && self.reproduced.is_none()) {
@@ -320,7 +344,7 @@ impl Player {
         self.pres = match moment {
             Moment::Start => 0,
             Moment::Time(t) => self.lane().film.warp.presented_at(t.0),
-            _ => self.warp().shows(self.count, self.shown_time()),
+            _ => self.shown_at(),
         };
     }
 
@@ -337,6 +361,14 @@ impl Player {
         self.waiting.is_none()
     }
 
+    /// Shows what an intervention at the shown moment did: the whole of its step.
+    pub fn show_intervention(&mut self, shared: u32) {
+        if self.trace().get(EffectId(shared)).is_some_and(|e| matches!(e.kind, Kind::Intervened { .. })) {
+            self.count = self.trace().end_of_step(EffectId(shared));
+            self.pres = self.shown_at();
+        }
+    }
+
     /// Shows presentation time `p` of what is known.
     pub fn scrub(&mut self, p: u64) {
         self.playing = false;
@@ -345,10 +377,18 @@ impl Player {
         self.count = self.warp().count_at(self.pres, self.trace());
     }
 
-    /// Length of the film so far in µs.
+    /// Length of the film so far in µs: until the last short message is no longer drawn.
     pub fn length(&self) -> u64 {
         let last = self.trace().effects().last().map_or(0, |e| e.t.0);
-        self.warp().presented_at(last).max(1)
+        self.warp().presented_at(last) + view::STILL + 1
+    }
+
+    /// Presentation time of the shown number of effects.
+    fn shown_at(&self) -> u64 {
+        if self.complete() && self.count == self.trace().len() {
+            return self.length();
+        }
+        self.warp().shows(self.count, self.shown_time())
     }
 
     /// Virtual time of the newest effect shown.
@@ -377,7 +417,7 @@ impl Player {
             count = step(stops, count, n > 0).unwrap_or(end);
         }
         self.count = count;
-        self.pres = self.warp().shows(self.count, self.shown_time());
+        self.pres = self.shown_at();
         true
     }
 
@@ -439,6 +479,12 @@ impl Player {
         Link { at: None, digest10: None, select: None, ..self.link.clone() }.to_human()
     }
 
+    /// A link to the branch shown, without a moment.
+    fn address(&self) -> String {
+        let interventions = self.lane().interventions.iter().map(Intervention::to_text).collect();
+        Link { at: None, digest10: None, select: None, interventions, ..self.link.clone() }.to_human()
+    }
+
     /// A link to the shown moment with its digest.
     pub fn human_link(&self) -> String {
         let trace = self.trace();
@@ -446,7 +492,7 @@ impl Player {
         let at = match whole {
             0 => Moment::Start,
             n if self.complete() && n == trace.len() => Moment::End,
-            n => Moment::Effect(crate::sim::trace::EffectId(n - 1)),
+            n => Moment::Effect(EffectId(n - 1)),
         };
         Link {
             scenario: self.link.scenario.clone(),

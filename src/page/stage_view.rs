@@ -6,7 +6,7 @@ use super::{pictures, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
 use crate::scene::layout::{self, Counts, STRIP, Size};
-use crate::scene::stage::{Lock, NodeState, StageState};
+use crate::scene::stage::{Bay, Lock, NodeState, StageState};
 use crate::scene::words;
 use std::rc::Rc;
 use yew::prelude::*;
@@ -110,6 +110,7 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
         id.role.prefix(),
         (!state.has_key).then_some("unborn"),
         state.down.then_some("down"),
+        state.away.then_some("away"),
         state.behaviour.is_some().then_some("liar"),
         (props.selected == Some(id)).then_some("selected")
     );
@@ -141,6 +142,8 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
                 { quorum((x, y, crowd), state, VoteKind::Prepare, counts.css) }
                 { quorum((x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }), state, VoteKind::Commit, counts.css) }
             }
+            // The glyphs are outlines; a finger or a mouse finds the whole of them, down to the name.
+            <rect class="hit" x={format!("{:.1}", x - h - 4.0)} y={format!("{:.1}", y.min(ly) - h.min(18.0) - 2.0)} width={format!("{:.1}", 2.0 * h + 8.0)} height={format!("{:.1}", (ly - y).abs().max(h) + h.min(18.0) + 6.0)} />
             { role_shape(id.role, x, y, h) }
             if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if h >= 16.0 { 12.0 } else { 6.0 })} /> }
             if labelled {
@@ -167,7 +170,9 @@ fn verdict(state: &NodeState) -> Option<String> {
 /// Names of a crowded ring stand outside it, all others below their glyph.
 fn label_place(size: Size, id: ActorId, (x, y): (f32, f32), h: f32) -> (f32, f32) {
     if id.role != Role::Css || h >= 16.0 {
-        return (x, y + if id.role == Role::Css { h + 28.0 } else { h + 18.0 });
+        // On a narrow stage frames run from a pile down to its car.
+        let above = id.role == Role::Cp && size.width < 600.0;
+        return (x, if above { y - h - 8.0 } else { y + h + if id.role == Role::Css { 28.0 } else { 18.0 } });
     }
     let (cx, cy, r) = layout::ring(size);
     let out = (r + 40.0) / r;
@@ -187,13 +192,14 @@ fn bay(props: &Props, counts: Counts, index: u16) -> Html {
     let Some(bay) = props.stage.bays.get(&id) else { return Html::default() };
     let (x, y) = layout::place(size, counts, ActorId::new(Role::Ev, index));
     let (word, class) = match bay.lock {
+        Lock::Nothing if bay.ev.is_none() => ("", "muted"),
         Lock::Nothing => ("waits", "muted"),
         Lock::Opened => ("✓ opened", "ok"),
         Lock::NotAReceiver => ("✕ not for it", "no"),
         Lock::Refused => ("✕ refused", "no"),
     };
     if size.width < 600.0 {
-        return html! { <text class={class} x={format!("{:.0}", x + 20.0)} y={format!("{:.0}", y - 12.0)}>{ if bay.lock == Lock::Opened { "✓" } else if bay.lock == Lock::Nothing { "" } else { "✕" } }</text> };
+        return narrow_bay(bay, (x, y), size.width / f32::from(counts.cp.max(1)), class);
     }
     let bill = bay
         .bill
@@ -204,8 +210,33 @@ fn bay(props: &Props, counts: Counts, index: u16) -> Html {
         <g class="bay">
             <text class={class} x={left.clone()} y={format!("{:.0}", y - 10.0)}>{ word }</text>
             if bay.lock == Lock::Opened {
-                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{}.{} kW · {}.{} kWh", bay.power_w / 1000, bay.power_w % 1000 / 100, bay.energy_wh / 1000, bay.energy_wh % 1000 / 100) }</text>
+                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{} kW · {} kWh", tenths(bay.power_w.into()), tenths(bay.energy_wh)) }</text>
                 <text x={left} y={format!("{:.0}", y + 24.0)}>{ bill.unwrap_or_default() }</text>
+            }
+        </g>
+    }
+}
+
+/// Thousandths as a number with one digit after the point.
+fn tenths(thousandths: i64) -> String {
+    let rounded = (thousandths.abs() + 50) / 100;
+    format!("{}{}.{}", if thousandths < 0 { "−" } else { "" }, rounded / 10, rounded % 10)
+}
+
+/// Below its car: what a pile says, as far as `room` pixels allow.
+fn narrow_bay(bay: &Bay, (x, y): (f32, f32), room: f32, class: &'static str) -> Html {
+    let sign = match bay.lock {
+        Lock::Nothing => "",
+        Lock::Opened => "✓",
+        Lock::NotAReceiver | Lock::Refused => "✕",
+    };
+    let line = |row: f32, text: String| html! { <text class="small" x={format!("{x:.0}")} y={format!("{:.0}", y + 32.0 + 15.0 * row)} text-anchor="middle">{ text }</text> };
+    html! {
+        <g class="bay">
+            <text class={class} x={format!("{:.0}", x + 20.0)} y={format!("{:.0}", y - 12.0)}>{ sign }</text>
+            if bay.lock == Lock::Opened && room > 56.0 {
+                { line(1.0, format!("{} kW", tenths(bay.power_w.into()))) }
+                if let Some((total, currency, _)) = &bay.bill { { line(2.0, words::bill(*total, currency)) } }
             }
         </g>
     }
@@ -230,7 +261,7 @@ fn chain(props: &Props) -> Html {
         <g class="chain" aria-hidden="true">
             <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
             if props.stage.genesis { { block(0, "Genesis".into(), "rules, voters".into()) } }
-            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} ×{}", b.header.short(6), b.holders))) }
+            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} {} CSS", b.header.short(6), b.holders))) }
         </g>
     }
 }
@@ -258,7 +289,7 @@ pub fn StageView(props: &Props) -> Html {
             { for (0..cp.min(ev)).map(|i| bay(props, counts, i)) }
             { chain(props) }
             { pictures::envelope(&props.stage, size, counts) }
-            { pictures::work(&props.stage, size) }
+            { pictures::work(&props.stage, size, counts) }
         </svg>
     }
 }

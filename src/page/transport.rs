@@ -2,6 +2,7 @@
 
 use super::{conduct, player};
 use crate::scene::timeline::{self, Band, Flag, Timeline};
+use crate::sim::link::Moment;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
@@ -30,6 +31,18 @@ pub fn toggle() {
         p.playing = !p.playing;
         p.first_run = false;
     });
+    player::refresh();
+}
+
+/// Shows a moment.
+pub fn seek(moment: Moment) {
+    player::with(|p| p.seek(moment));
+    player::refresh();
+}
+
+/// Changes the speed, within what is offered.
+pub fn rate(change: impl FnOnce(f64) -> f64) {
+    player::with(|p| p.rate = change(p.rate).clamp(0.25, 4.0));
     player::refresh();
 }
 
@@ -110,12 +123,9 @@ pub fn Transport(props: &Props) -> Html {
             player::refresh();
         }
     });
-    let rate = Callback::from(|_| {
-        player::with(|p| p.rate = if p.rate >= 4.0 { 0.25 } else { p.rate * 2.0 });
-        player::refresh();
-    });
+    let faster = Callback::from(|_| rate(|x| if x >= 4.0 { 0.25 } else { x * 2.0 }));
     let play = if props.playing { ("M5 4h5v16h-5z M14 4h5v16h-5z", "Pause") } else { ("M6 3v18l15-9z", "Play") };
-    let rate_text = format!("{}.{:02}×", props.rate / 100, props.rate % 100);
+    let rate_text = format!("{}×", f64::from(props.rate) / 100.0);
     html! {
         <section class="transport" aria-label="Time">
             <div class="keys">
@@ -126,7 +136,7 @@ pub fn Transport(props: &Props) -> Html {
                 { button("M7 4v16l11-8z", "Event forward", "event", 1) }
                 { button("M2 4v16l10-8z M12 4v16l10-8z", "Beat forward", "beat", 1) }
                 { button("M17 4h3v16h-3z M4 4v16l11-8z", "Phase forward", "phase", 1) }
-                <button type="button" aria-label={format!("Speed {rate_text}")} onclick={rate}>{ rate_text.clone() }</button>
+                <button type="button" aria-label={format!("Speed {rate_text}")} onclick={faster}>{ rate_text.clone() }</button>
             </div>
             <div class="line">
                 { picture(&line) }

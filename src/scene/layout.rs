@@ -33,7 +33,7 @@ pub fn ring(size: Size) -> (f32, f32, f32) {
     let height = size.height - STRIP - HEAD;
     if size.narrow() {
         let r = (size.width * 0.5 - 56.0).min(height * 0.22 - 22.0).max(40.0);
-        (size.width * 0.5, HEAD + height * 0.4, r)
+        (size.width * 0.5, HEAD + height * 0.38, r)
     } else {
         (size.width * 0.45, HEAD + height * 0.5, (size.width * 0.46).min(height) * 0.5 - 50.0)
     }
@@ -72,7 +72,7 @@ fn bay(size: Size, counts: Counts, actor: ActorId) -> (f32, f32) {
     let car = actor.role == Role::Ev;
     if size.narrow() {
         let pitch = size.width / f32::from(rows);
-        return (pitch * (index + 0.5), HEAD + height * if car { 0.9 } else { 0.74 });
+        return (pitch * (index + 0.5), HEAD + height * if car { 0.82 } else { 0.7 });
     }
     let pitch = (height / f32::from(rows)).min(150.0);
     let top = HEAD + (height - pitch * f32::from(rows)) * 0.5;

@@ -28,6 +28,8 @@ pub struct NodeState {
     pub votes_refused: u32,
     /// What its newest public verification of a σ said: `None` valid, else the check that failed.
     pub verdict: Option<Option<&'static str>>,
+    /// A car that has left.
+    pub away: bool,
 }
 
 /// A ciphertext for cars, as everybody sees it: entries in tag order, and what became of them.
@@ -251,6 +253,7 @@ impl StageState {
         if let F::PluggedIn { cp } | F::Departed { cp } = fact {
             let here = matches!(fact, F::PluggedIn { .. });
             self.bays.entry(*cp).or_default().ev = here.then_some(actor);
+            self.node(actor).away = !here;
             return;
         }
         let bay = self.bays.entry(actor).or_default();

@@ -44,16 +44,18 @@ pub fn timeline(warp: &Warp, trace: &Trace, length: u64) -> Timeline {
     let mut bands: Vec<Band> = Vec::new();
     let mut density = vec![0; COLUMNS];
     let mut flags = Vec::new();
+    for (phase, id, t) in warp.phases() {
+        // A long wait belongs to what it leads to.
+        let wait = warp.gaps().iter().find(|gap| gap.to == warp.begins_at(*t)).map(|gap| gap.from);
+        let from = if bands.is_empty() { 0.0 } else { part(wait.unwrap_or_else(|| warp.shows(*id + 1, *t))) };
+        if let Some(last) = bands.last_mut() {
+            last.to = from;
+        }
+        bands.push(Band { phase: *phase, from, to: 1.0 });
+    }
     for id in warp.story() {
         let Some(effect) = trace.effects().get(*id as usize) else { continue };
         let at = part(warp.shows(*id + 1, effect.t.0));
-        if let Some(phase) = effect.phase().filter(|p| bands.last().is_none_or(|b| b.phase != *p)) {
-            let from = if bands.is_empty() { 0.0 } else { at };
-            if let Some(last) = bands.last_mut() {
-                last.to = from;
-            }
-            bands.push(Band { phase, from, to: 1.0 });
-        }
         density[((at * COLUMNS as f32) as usize).min(COLUMNS - 1)] += 1;
         match effect.kind {
             Kind::InvariantBroken { .. } | Kind::SafetyVoid => flags.push((at, Flag::Violation)),
@@ -88,7 +90,8 @@ mod tests {
         assert!(day.bands.windows(2).all(|w| w[0].to == w[1].from) && day.bands.iter().all(|b| b.from <= b.to));
         assert_eq!(day.density.iter().map(|n| usize::from(*n)).sum::<usize>(), story);
         assert!(day.flags.is_empty());
-        // Four cars charge for most of two hours; that is shown in seconds, and said.
+        // Four cars charge for most of an hour; that is shown in seconds, and said, and it belongs to phase 4.
+        assert!(day.bands.last().is_some_and(|b| day.gaps.iter().any(|(from, ..)| *from == b.from)));
         assert!(day.gaps.iter().any(|(from, to, true_us)| from < to && *true_us > 60_000_000));
     }
 

@@ -30,7 +30,7 @@ pub struct Seen<'a> {
 }
 
 /// A flight shorter than this in presentation µs is an arrow for this long.
-const STILL: u64 = 120_000;
+pub const STILL: u64 = 120_000;
 
 /// All messages of a trace, found by the time they are on their way.
 #[derive(Clone, Debug, Default)]

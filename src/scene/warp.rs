@@ -55,7 +55,8 @@ pub struct Warp {
     gaps: Vec<Gap>,
     story: Vec<u32>,
     seen: BTreeSet<String>,
-    /// First effect of each phase, in order of appearance, and its virtual time.
+    /// Where the story goes over to another phase: the phase, its story event, the virtual time of that. Phases 3 and 4
+    /// take turns, as piles open while gateways still vote.
     phases: Vec<(u8, u32, u64)>,
     /// Number of the step that is being read, and the local computations in it so far.
     local: (u64, Vec<(u32, Local)>),
@@ -137,13 +138,13 @@ impl Warp {
             self.knots.push(Knot::default());
         }
         for effect in effects {
-            if let Some(phase) = effect.phase().filter(|p| self.phases.iter().all(|(q, ..)| q < p)) {
-                self.phases.push((phase, effect.id.0, effect.t.0));
-            }
             self.read_local(effect);
             let Some(key) = story_key(effect).filter(|k| !self.seen.contains(k)) else { continue };
             self.seen.insert(key);
             self.story.push(effect.id.0);
+            if let Some(phase) = effect.phase().filter(|p| self.phases.last().is_none_or(|(q, ..)| q != p)) {
+                self.phases.push((phase, effect.id.0, effect.t.0));
+            }
             // The second pile opens the same way; one dwell for each ciphertext is enough.
             let again = match &effect.kind {
                 Kind::Fact(FactKind::Opened { sigma, .. }) => !self.seen.insert(format!("dwell {sigma}")),
@@ -196,7 +197,7 @@ impl Warp {
         &self.story
     }
 
-    /// Each phase that has begun: its number, its first effect, and the virtual time of that.
+    /// Where the story goes over to another phase: its number, its story event, and the virtual time of that.
     pub fn phases(&self) -> &[(u8, u32, u64)] {
         &self.phases
     }

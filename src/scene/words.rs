@@ -9,10 +9,10 @@ use crate::sim::trace::{Effect, Kind, PacketTag};
 /// The sentence under the stage for each phase.
 pub fn phase(phase: u8) -> &'static str {
     match phase {
-        1 => "Phase 1, keys: everyone gets half a key; the other half stays private.",
         2 => "Phase 2, signcrypt: one envelope, many locks. Nobody sees whose.",
         3 => "Phase 3, agree: gateways check the envelope and vote. A quorum decides.",
-        _ => "Phase 4, open: each pile opens its own entry, gives power, bills.",
+        4 => "Phase 4, open: each pile opens its own entry, gives power, bills.",
+        _ => "Phase 1, keys: everyone gets half a key; the other half stays private.",
     }
 }
 
@@ -150,7 +150,7 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::BodyFetched { seq, .. } => format!("{who} fetches the missing body of block {seq}."),
         F::KeyReleased { .. } => format!("{who} computes Z = sk·T and hands its pile the key of one entry."),
         F::Located { index, comparisons, .. } => {
-            format!("{who} finds entry {} after {comparisons} comparisons.", index + 1)
+            format!("{who} finds entry {} after {}.", index + 1, some(*comparisons, "comparison"))
         }
         F::NotAReceiver { .. } => format!("{who} finds no entry for its car: not a receiver."),
         F::Opened { flow: 1, error: None, .. } => {
@@ -244,7 +244,7 @@ pub fn work(work: &Work) -> Option<(&'static str, Vec<Row>)> {
             Some(true) => "d·P  =  R + h·Ppub",
             Some(false) => "d·P  ≠  R + h·Ppub",
         };
-        return Some(("Do both halves fit?", vec![(sign.into(), fits)]));
+        return Some(("Key halves fit?", vec![(sign.into(), fits)]));
     }
     let located = work.parts.iter().find_map(|p| match p {
         Part::Located(index, comparisons) => Some((*index, *comparisons)),
@@ -256,9 +256,9 @@ pub fn work(work: &Work) -> Option<(&'static str, Vec<Row>)> {
             _ => None,
         });
         let list = vec![
-            (format!("tag found: entry {} ({comparisons} looks)", index + 1), Some(true)),
+            (format!("tag: entry {} ({})", index + 1, some(comparisons, "look")), Some(true)),
             ("open with k_i of my car".into(), done(Op::OpenEntry)),
-            ("sender's signature inside".into(), done(Op::CheckSender)),
+            ("sender's signature".into(), done(Op::CheckSender)),
             ("f_i' = f_i: for my car".into(), opened),
         ];
         return Some(("Unsigncrypt", list));

@@ -115,9 +115,9 @@ pub struct State {
     pub complaints: Vec<Complaint>,
 }
 
-/// Folds the first `count` effects of a trace, cut back to whole steps.
+/// Folds the first `count` effects of a trace.
 pub fn state(info: &RunInfo, trace: &Trace, count: u32) -> State {
-    let events = trace.whole_steps(count);
+    let events = count.min(trace.len());
     let gateways = (0..info.n).map(|i| ActorId::new(Role::Css, i).to_string());
     let mut fold = Fold {
         state: State {
@@ -128,7 +128,7 @@ pub fn state(info: &RunInfo, trace: &Trace, count: u32) -> State {
             t_us: 0,
             step: 0,
             events,
-            digest: trace.digest_at(events),
+            digest: trace.digest_at(trace.whole_steps(events)),
             phase: 1,
             violations: vec![],
             safety_void: false,

@@ -34,6 +34,10 @@ fn names(actors: impl IntoIterator<Item = ActorId>) -> String {
     }
 }
 
+fn some(count: u32, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 fn time(t: Micros) -> String {
     match t.0 {
         0 => "0 s".into(),
@@ -153,14 +157,24 @@ fn agreement(out: &mut String, state: &State, trace: &Trace) -> std::fmt::Result
                 writeln!(out, "  {}: {actor} asks for view {target}: {reason}", time(effect.t))?;
             }
             FactKind::NewView { view, carried } => {
-                writeln!(out, "  {}: {actor} enters view {view} with {carried} slots carried over", time(effect.t))?;
+                writeln!(
+                    out,
+                    "  {}: {actor} enters view {view} with {} carried over",
+                    time(effect.t),
+                    some(*carried, "slot")
+                )?;
             }
             _ => {}
         }
     }
     for ((height, header), (t, count, holders)) in appended {
         let (short, holders) = (header.short(SHORT), names(holders));
-        writeln!(out, "  {}: block {height} {short} with {count} ciphertexts, in the chains of {holders}", time(t))?;
+        writeln!(
+            out,
+            "  {}: block {height} {short} with {}, in the chains of {holders}",
+            time(t),
+            some(count, "ciphertext")
+        )?;
     }
     if state.chains.values().all(|chain| chain.height == 0) {
         writeln!(out, "  no block")?;

@@ -297,7 +297,6 @@ impl Effect {
             | F::Dispatched { .. }
             | F::Metered { .. }
             | F::Billed { .. }
-            | F::Departed { .. }
             | F::Complained { .. }
             | F::Judged { .. }
             | F::TicketOpened { .. }
@@ -308,7 +307,7 @@ impl Effect {
                 Op::Decapsulate | Op::OpenEntry | Op::CheckSender => None,
                 _ => Some(2),
             },
-            F::Opened { .. } | F::Held { .. } | F::Refused { .. } => None,
+            F::Opened { .. } | F::Held { .. } | F::Refused { .. } | F::Departed { .. } => None,
         }
     }
 }
@@ -411,6 +410,12 @@ impl Trace {
         self.effects[..count as usize].partition_point(|e| e.step < next.step) as u32
     }
 
+    /// Number of effects up to the end of the step in which effect `id` happened.
+    pub fn end_of_step(&self, id: EffectId) -> u32 {
+        let step = self.get(id).map_or(u64::MAX, |e| e.step);
+        self.effects.partition_point(|e| e.step <= step) as u32
+    }
+
     /// Number of effects up to and including virtual time `t`.
     pub fn count_until(&self, t: Micros) -> u32 {
         self.effects.partition_point(|e| e.t <= t) as u32
@@ -484,6 +489,8 @@ mod tests {
         }
         let cuts: Vec<u32> = (0..=7).map(|count| t.whole_steps(count)).collect();
         assert_eq!(cuts, [0, 0, 2, 2, 2, 5, 6, 6]);
+        let ends: Vec<u32> = (0..=6).map(|id| t.end_of_step(EffectId(id))).collect();
+        assert_eq!(ends, [2, 2, 5, 5, 5, 6, 6]);
     }
 
     #[test]

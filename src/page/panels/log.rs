@@ -109,6 +109,7 @@ pub fn Log(props: &Props) -> Html {
                 }
             }) }
             <li ref={below} role="presentation"></li>
+            if total == 0 && !props.filter.is_empty() { <li class="none">{ format!("No row so far has “{}”.", props.filter) }</li> }
         </ol>
     }
 }

@@ -3,6 +3,7 @@
 use super::{FieldView, hex};
 use crate::clmmsc::record::RECORD_LEN;
 use crate::clmmsc::wire::{FieldSpec, HEADER, HEADER_FIELDS, RECORD_FIELDS, entry_fields};
+use crate::clmmsc::{Class, Role};
 use crate::entities::packet::Packet;
 use crate::pbft::message::SIGNED_FIELDS;
 
@@ -38,8 +39,33 @@ impl Fields<'_> {
     fn specs(&mut self, specs: &[FieldSpec], prefix: &str) -> &mut Self {
         specs.iter().for_each(|s| {
             self.next(s.len, &format!("{prefix}{}", s.name), s.symbol, s.text);
+            if let Some(field) = self.made.last_mut() {
+                field.value.push_str(code_name(s.name, self.bytes.get(field.offset)));
+            }
         });
         self
+    }
+}
+
+/// What a code stands for, where a number alone says nothing.
+fn code_name(field: &str, code: Option<&u8>) -> &'static str {
+    let Some(code) = code else { return "" };
+    match field {
+        "class" => match Class::from_code(*code) {
+            Some(Class::Id) => " (identity)",
+            Some(Class::Ticket) => " (one-time ticket)",
+            Some(Class::Session) => " (session)",
+            None => "",
+        },
+        "role" => match Role::from_code(*code) {
+            Some(Role::Kgc) => " (KGC)",
+            Some(Role::Csc) => " (CSC)",
+            Some(Role::Css) => " (CSS)",
+            Some(Role::Cp) => " (CP)",
+            Some(Role::Ev) => " (EV)",
+            None => "",
+        },
+        _ => "",
     }
 }
 
