@@ -13,7 +13,7 @@ use super::params::Params;
 use super::payload::Delegated;
 use super::reader::Reader;
 use super::record::{Class, Record, RecordId, SigmaId};
-use super::schnorr::{self, Name};
+use super::schnorr::{self, Message, Name};
 use super::secret::Secret;
 use super::signcrypt::{capsule_key, entry_keys, kem};
 use super::verify::{VerifiedHeader, VerifiedSigma};
@@ -168,6 +168,22 @@ pub fn locate(sigma: &VerifiedSigma, k: &EntryKey) -> Result<Located, Failure> {
 /// # Errors
 /// The first failing check in the order of §8.2.
 pub fn open(params: &Params, sigma: &VerifiedSigma, who: &Receiver<'_>, k: &EntryKey) -> Result<Opened, Failure> {
+    open_with(params, sigma, who, k, inner_digest)
+}
+
+/// What α signs: H64("im"; ctx, root).
+pub(crate) fn inner_digest(ctx: &[u8; 32], root: &[u8; 32]) -> Message {
+    h64(label::IM, &[ctx, root])
+}
+
+/// The same with this digest of ctx and root under α.
+pub(super) fn open_with(
+    params: &Params,
+    sigma: &VerifiedSigma,
+    who: &Receiver<'_>,
+    k: &EntryKey,
+    inner: fn(&[u8; 32], &[u8; 32]) -> Message,
+) -> Result<Opened, Failure> {
     check_before_opening(params, sigma, who)?;
     let located = locate(sigma, k)?;
     let (_, ke) = entry_keys(&k.0);
@@ -185,7 +201,7 @@ pub fn open(params: &Params, sigma: &VerifiedSigma, who: &Receiver<'_>, k: &Entr
         return Err(refuse(Check::R7, Error::Padding));
     }
     let message = Secret::from(reader.0[..len as usize].to_vec());
-    let (sender, sender_rid) = check_sender(params, sigma, who, &ks)?;
+    let (sender, sender_rid) = check_sender(params, sigma, who, &ks, inner)?;
     Ok(Opened { located, sender, sender_rid, f, message })
 }
 
@@ -210,6 +226,7 @@ fn check_sender(
     sigma: &VerifiedSigma,
     who: &Receiver<'_>,
     ks: &[u8; 16],
+    inner: fn(&[u8; 32], &[u8; 32]) -> Message,
 ) -> Result<(Record, RecordId), Failure> {
     let refuse = |check, error| Failure { check, error };
     let (header, ctx) = (sigma.header(), sigma.head().context());
@@ -229,7 +246,7 @@ fn check_sender(
     if matches!(who.pinned, Pinned::Set(set) if !set.contains(&rid)) {
         return Err(refuse(Check::R9, Error::Unpinned));
     }
-    let im = h64(label::IM, &[ctx, &header.root]);
+    let im = inner(ctx, &header.root);
     schnorr::verify(params, Name::Inner, &sender, &im, &alpha)
         .map_err(|_| refuse(Check::R10, Error::InnerSignature))?;
     Ok((sender, rid))

@@ -42,7 +42,7 @@ pub fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 #[derive(Clone, Debug)]
 pub struct VerifiedHeader {
     header: Header,
-    ctx: [u8; 32],
+    pub(super) ctx: [u8; 32],
     id: SigmaId,
     nullifier: RecordId,
     t: RistrettoPoint,
@@ -83,8 +83,8 @@ impl VerifiedHeader {
 /// A σ that passed V1–V6; V7 depends on a ledger, see [`VerifiedSigma::check_ledger`].
 #[derive(Clone, Debug)]
 pub struct VerifiedSigma {
-    head: VerifiedHeader,
-    bytes: Arc<[u8]>,
+    pub(super) head: VerifiedHeader,
+    pub(super) bytes: Arc<[u8]>,
 }
 
 impl VerifiedSigma {
@@ -100,16 +100,22 @@ impl VerifiedSigma {
     /// V6, for a header that has passed V1–V5.
     pub(super) fn with_body(head: VerifiedHeader, bytes: &Arc<[u8]>) -> Result<VerifiedSigma, Failure> {
         let sigma = VerifiedSigma { head, bytes: bytes.clone() };
-        sigma.check_body().map_err(Failure::at(Check::V6))?;
+        sigma.check_order()?;
+        sigma.check_root()?;
         Ok(sigma)
     }
 
-    fn check_body(&self) -> Result<(), Error> {
-        if (1..self.head.header.n).any(|j| self.tag(j - 1) >= self.tag(j)) {
-            return Err(Error::TagOrder);
-        }
+    /// V6, first half.
+    fn check_order(&self) -> Result<(), Failure> {
+        let rising = (1..self.head.header.n).all(|j| self.tag(j - 1) < self.tag(j));
+        if rising { Ok(()) } else { Err(Failure { check: Check::V6, error: Error::TagOrder }) }
+    }
+
+    /// V6, second half.
+    pub(super) fn check_root(&self) -> Result<(), Failure> {
         let root = merkle::root(&self.leaves(), &node_hash);
-        if root == Some(self.head.header.root) { Ok(()) } else { Err(Error::Root) }
+        let signed = root == Some(self.head.header.root);
+        if signed { Ok(()) } else { Err(Failure { check: Check::V6, error: Error::Root }) }
     }
 
     /// Leaf hashes of the entries, in order.
@@ -169,6 +175,16 @@ impl VerifiedSigma {
 
 /// V1.
 pub(super) fn check_format(params: &Params, bytes: &[u8], header_only: bool) -> Result<Header, Failure> {
+    check_format_with(params, bytes, header_only, wire::total_len)
+}
+
+/// V1 with this way to compute the total length from n and L.
+pub(super) fn check_format_with(
+    params: &Params,
+    bytes: &[u8],
+    header_only: bool,
+    total_len: fn(u32, u32) -> u64,
+) -> Result<Header, Failure> {
     let refuse = |error| Err(Failure { check: Check::V1, error });
     if bytes.len() < HEADER {
         return refuse(Error::Length);
@@ -193,7 +209,7 @@ pub(super) fn check_format(params: &Params, bytes: &[u8], header_only: bool) -> 
     if wire::bucket(header.l.into()) != Some(header.l) {
         return refuse(Error::Bucket);
     }
-    let total = wire::total_len(header.n, header.l);
+    let total = total_len(header.n, header.l);
     let exact = if header_only { HEADER as u64 } else { total };
     if total > params.policy.max_bytes || bytes.len() as u64 != exact { refuse(Error::Length) } else { Ok(header) }
 }
@@ -233,15 +249,22 @@ pub(super) struct Outer {
     e: Scalar,
     pub(super) h: Scalar,
     pub(super) g: Scalar,
-    b: Scalar,
+    pub(super) b: Scalar,
     n: [u8; 32],
 }
+
+/// How 32 bytes become a point: [`group::dec`].
+pub(super) type Decode = fn(&[u8; 32]) -> Result<RistrettoPoint, Error>;
 
 impl Outer {
     /// V4, and the scalars of V5.
     pub(super) fn read(params: &Params, bytes: &[u8], header: &Header) -> Result<Outer, Failure> {
+        Outer::read_with(params, bytes, header, group::dec)
+    }
+
+    pub(super) fn read_with(params: &Params, bytes: &[u8], header: &Header, decode: Decode) -> Result<Outer, Failure> {
         let tk = &header.ticket;
-        let point = |b: &[u8; 32]| group::dec(b).map_err(Failure::at(Check::V4));
+        let point = |b: &[u8; 32]| decode(b).map_err(Failure::at(Check::V4));
         let (t, x, r) = (point(&header.t)?, point(&tk.x())?, point(&tk.r())?);
         let (n, z) = schnorr::halves(&header.outer);
         let z = group::scal(&z).map_err(Failure::at(Check::V5))?;

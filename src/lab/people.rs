@@ -3,11 +3,17 @@
 use crate::clmmsc::group;
 use crate::clmmsc::keys::Wanted;
 use crate::clmmsc::kgc::{Issue, MasterKey};
-use crate::clmmsc::{Class, Error, Flow, KeyPair, Params, Policy, Record, Role, UserSecret};
+use crate::clmmsc::open::{EntryKey, decapsulate};
+use crate::clmmsc::signcrypt::{Envelope, Item, Signcrypted, signcrypt};
+use crate::clmmsc::verify::VerifiedSigma;
+use crate::clmmsc::{
+    Class, Error, Failure, Flow, KeyPair, Params, Policy, PublicRecord, Record, Role, Ticket, UserSecret,
+};
 use curve25519_dalek::scalar::Scalar;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// When ciphertexts are made, unix seconds.
 pub(super) const CREATED: u64 = 1_760_000_000;
@@ -25,6 +31,15 @@ pub(super) struct Person {
     pub d: [u8; 32],
     pub uid: u64,
     pub ctr: u32,
+}
+
+/// An honest σ with what it was made of.
+pub(super) struct Post {
+    pub made: Signcrypted,
+    /// Names of the sender's record and of its ticket.
+    pub sender: String,
+    pub ticket: String,
+    pub rand: [u8; 32],
 }
 
 /// One KGC with its secrets, and everybody it has registered, by name.
@@ -115,6 +130,48 @@ impl People {
         };
         self.person(name, Class::Id, role)?;
         Ok(name.into())
+    }
+
+    /// A fresh ticket of a role, by its name.
+    pub fn ticket(&mut self, role: Role) -> Result<String, Error> {
+        let name = format!("tk{}", self.uids);
+        self.person(&name, Class::Ticket, role)?;
+        Ok(name)
+    }
+
+    /// An honest σ of the flow's usual sender to named receivers, made at [`CREATED`].
+    pub fn post(&mut self, flow: Flow, to: &[(&str, &[u8])], floor: u32, pad_to: u32) -> Result<Post, Error> {
+        let named = to.iter().map(|(name, message)| Ok((self.pair(name)?.public().clone(), *message)));
+        let to = named.collect::<Result<Vec<_>, Error>>()?;
+        self.post_to(flow, &to, floor, pad_to)
+    }
+
+    /// The same to receivers as they are published.
+    pub fn post_to(
+        &mut self,
+        flow: Flow,
+        to: &[(PublicRecord, &[u8])],
+        floor: u32,
+        pad_to: u32,
+    ) -> Result<Post, Error> {
+        let sender = self.sender(flow)?;
+        let ticket = self.ticket(flow.sender())?;
+        let rand: [u8; 32] = self.bytes();
+        let env = Envelope { flow, created: CREATED, ttl: TTL, floor, pad_to };
+        let items: Vec<Item<'_>> = to.iter().map(|(to, message)| Item { to, message }).collect();
+        let once = Ticket::new(self.pair(&ticket)?.clone())?;
+        let made = signcrypt(&self.params, &env, self.pair(&sender)?, once, &items, &rand)?;
+        Ok(Post { made, sender, ticket, rand })
+    }
+
+    /// What a gateway says: V1–V6 at [`NOW`].
+    pub fn gateway(&self, bytes: &[u8]) -> Result<VerifiedSigma, Failure> {
+        VerifiedSigma::verify(&self.params, &Arc::from(bytes), NOW)
+    }
+
+    /// k of a person for a σ.
+    pub fn k(&self, sigma: &VerifiedSigma, name: &str) -> Result<EntryKey, Error> {
+        Ok(decapsulate(sigma.head(), self.pair(name)?))
     }
 }
 

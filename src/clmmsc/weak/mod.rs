@@ -7,4 +7,6 @@
 pub(crate) mod acceptance;
 pub(crate) mod coefficients;
 pub(crate) mod dice;
+pub(crate) mod lax;
 pub(crate) mod outer;
+pub(crate) mod unbound;

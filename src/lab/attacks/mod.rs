@@ -6,6 +6,9 @@
 
 mod broken_dice;
 mod choose_your_key;
+mod cut_and_paste;
+mod one_bit;
+mod pieces;
 mod post;
 mod trial;
 
@@ -59,7 +62,8 @@ impl Report {
 
 /// All attacks, in the order of their ids.
 pub fn all() -> Vec<&'static Attack> {
-    let groups: &[&'static [Attack]] = &[&broken_dice::ATTACKS, &choose_your_key::ATTACKS];
+    let groups: &[&'static [Attack]] =
+        &[&broken_dice::ATTACKS, &choose_your_key::ATTACKS, &cut_and_paste::ATTACKS, &one_bit::ATTACKS];
     let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);
     all

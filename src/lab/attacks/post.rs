@@ -1,29 +1,46 @@
 //! Honest post to attack, and how it is verified and read with whatever an attacker holds.
 
 use crate::clmmsc::open::{EntryKey, Opened, Pinned, Receiver, open};
-use crate::clmmsc::signcrypt::{Envelope, Item, kem, signcrypt};
+use crate::clmmsc::signcrypt::kem;
 use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{Class, Error, Failure, Flow, Params, PublicRecord, Record, Ticket, group};
-use crate::lab::people::{CREATED, NOW, People, TTL};
+use crate::clmmsc::{Error, Failure, Flow, Params, PublicRecord, Record, group};
+use crate::lab::people::People;
 use curve25519_dalek::ristretto::RistrettoPoint;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 impl People {
     /// An honest σ of the flow's usual sender.
     pub fn send(&mut self, flow: Flow, to: &[(PublicRecord, &str)]) -> Result<Vec<u8>, Error> {
-        let sender = self.sender(flow)?;
-        let name = format!("tk{}", self.uids);
-        self.person(&name, Class::Ticket, flow.sender())?;
-        let ticket = Ticket::new(self.pair(&name)?.clone())?;
-        let rand = self.bytes();
-        let env = Envelope { flow, created: CREATED, ttl: TTL, floor: 64, pad_to: 0 };
-        let items: Vec<Item<'_>> = to.iter().map(|(to, text)| Item { to, message: text.as_bytes() }).collect();
-        Ok(signcrypt(&self.params, &env, self.pair(&sender)?, ticket, &items, &rand)?.bytes)
+        let to: Vec<(PublicRecord, &[u8])> = to.iter().map(|(to, text)| (to.clone(), text.as_bytes())).collect();
+        Ok(self.post_to(flow, &to, 64, 0)?.made.bytes)
     }
 
-    /// What a gateway says.
-    pub fn gateway(&self, bytes: &[u8]) -> Result<VerifiedSigma, Failure> {
-        VerifiedSigma::verify(&self.params, &Arc::from(bytes), NOW)
+    /// A receiver with a person's record, empty caches and these senders pinned, not plugged in, does `what`.
+    pub fn receiving<T>(&self, name: &str, pinned: &[&str], what: impl FnOnce(&Receiver<'_>) -> T) -> Result<T, Error> {
+        let set: Result<BTreeSet<_>, Error> = pinned.iter().map(|name| Ok(self.pair(name)?.public().rid)).collect();
+        let (record, set) = (self.record(name)?, set?);
+        Ok(what(&Receiver {
+            record: &record,
+            pinned: Pinned::Set(&set),
+            since: 0,
+            nullifiers: &|_| None,
+            opened: &|_, _| false,
+        }))
+    }
+
+    /// R1–R10 for a person's record under some k; the CSC is pinned.
+    pub fn open_under(
+        &self,
+        sigma: &VerifiedSigma,
+        name: &str,
+        k: &EntryKey,
+    ) -> Result<Result<Opened, Failure>, Error> {
+        self.receiving(name, &["csc"], |who| open(&self.params, sigma, who, k))
+    }
+
+    /// The same under the person's own k.
+    pub fn open(&self, sigma: &VerifiedSigma, name: &str) -> Result<Result<Opened, Failure>, Error> {
+        self.open_under(sigma, name, &self.k(sigma, name)?)
     }
 }
 

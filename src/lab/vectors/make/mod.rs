@@ -12,14 +12,10 @@ mod verify;
 
 use super::Tally;
 use crate::clmmsc::group;
-use crate::clmmsc::open::decapsulate;
-use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt};
-use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{Class, Error, Flow, Ticket};
-use crate::lab::people::{CREATED, NOW, People, Person, TTL, scalar};
+use crate::clmmsc::{Error, Flow};
+use crate::lab::people::{CREATED, NOW, People, Person, Post, TTL, scalar};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
     crate::sim::inspect::hex(bytes.as_ref())
@@ -57,16 +53,7 @@ impl People {
 
     /// Honest σ of `flow` to named receivers.
     fn sigma(&mut self, flow: Flow, to: &[(&str, &[u8])], floor: u32, pad_to: u32) -> Result<Made, Error> {
-        let sender = self.sender(flow)?;
-        let ticket = format!("tk{}", self.uids);
-        self.person(&ticket, Class::Ticket, flow.sender())?;
-        let rand: [u8; 32] = self.bytes();
-        let env = Envelope { flow, created: CREATED, ttl: TTL, floor, pad_to };
-        let publics: Result<Vec<_>, Error> = to.iter().map(|(name, _)| Ok(self.pair(name)?.public().clone())).collect();
-        let publics = publics?;
-        let items: Vec<Item<'_>> = publics.iter().zip(to).map(|(to, (_, message))| Item { to, message }).collect();
-        let once = Ticket::new(self.pair(&ticket)?.clone())?;
-        let made = signcrypt(&self.params, &env, self.pair(&sender)?, once, &items, &rand)?;
+        let Post { made, sender, ticket, rand } = self.post(flow, to, floor, pad_to)?;
         let mut make = json!({
             "flow": flow.code(), "created": CREATED.to_string(), "ttl": TTL, "sender": sender, "ticket": ticket,
             "rand": hex(rand), "floor": floor,
@@ -81,13 +68,12 @@ impl People {
 
     /// k of a receiver for a σ.
     fn key(&self, bytes: &[u8], name: &str) -> Result<String, Error> {
-        let sigma = VerifiedSigma::verify(&self.params, &Arc::from(bytes), NOW)?;
-        Ok(hex(decapsulate(sigma.head(), self.pair(name)?).as_bytes()))
+        Ok(hex(self.k(&self.gateway(bytes)?, name)?.as_bytes()))
     }
 
     /// A good `sigma` case with every receiver's opening.
     fn good(&mut self, cases: &mut Cases, name: &str, made: &Made) -> Result<(), Error> {
-        let sigma = VerifiedSigma::verify(&self.params, &Arc::from(&made.bytes[..]), NOW)?;
+        let sigma = self.gateway(&made.bytes)?;
         let mut opens = Vec::new();
         for (to, m) in made.to.iter().take(8) {
             opens.push(json!({
