@@ -113,6 +113,18 @@ impl Draft {
         self,
         people: &People,
         outer: &Hand,
+        inside: ([u8; 32], &[u8]),
+        entries: &[Vec<u8>],
+        rand32: &[u8; 32],
+    ) -> Vec<u8> {
+        self.finish_as(people, (Name::Outer, outer), inside, entries, rand32)
+    }
+
+    /// The same with a signature under any name.
+    fn finish_as(
+        self,
+        people: &People,
+        (name, outer): (Name, &Hand),
         (root, capsule): ([u8; 32], &[u8]),
         entries: &[Vec<u8>],
         rand32: &[u8; 32],
@@ -121,7 +133,7 @@ impl Draft {
         out.extend(root);
         out.extend(capsule);
         let om = h64(label::OM, &[&people.params.id, &out[..SIGNED]]);
-        out.extend(people.sign(Name::Outer, outer, &om, rand32));
+        out.extend(people.sign(name, outer, &om, rand32));
         entries.iter().for_each(|entry| out.extend(entry));
         out
     }
@@ -137,8 +149,12 @@ pub struct Trick {
     pub ticket: Option<Hand>,
     /// The record in the capsule and the secret that makes α.
     pub sender: Option<Hand>,
-    /// T as it stands in the header, its logarithm unknown: the outer key is then the ticket's alone.
-    pub shown_t: Option<[u8; 32]>,
+    /// The name that α is made under.
+    pub inner: Option<Name>,
+    /// The name that the outer signature is made under.
+    pub outer: Option<Name>,
+    /// T as it stands in the header, and what the sender takes for its logarithm.
+    pub shown_t: Option<([u8; 32], Scalar)>,
     /// f inside the entry.
     pub f: Option<[u8; 32]>,
     /// Length field inside the entry.
@@ -192,8 +208,8 @@ impl People {
         let t = group::scal(&scalar(&mut self.rng))?;
         let (ks, other): ([u8; 16], [u8; 16]) = (self.bytes(), self.bytes());
         let rand: [u8; 32] = self.bytes();
-        let big_t = trick.shown_t.unwrap_or(group::enc(&RistrettoPoint::mul_base(&t)));
-        let draft = Draft::with_t(&self.params, flow, (receivers.len() as u32, L), (t, &big_t), &ticket.record);
+        let (big_t, believed) = trick.shown_t.unwrap_or((group::enc(&RistrettoPoint::mul_base(&t)), t));
+        let mut draft = Draft::with_t(&self.params, flow, (receivers.len() as u32, L), (t, &big_t), &ticket.record);
 
         let mut entries: Vec<Vec<u8>> = receivers.iter().map(|to| trick.entry(&draft, &ks, to)).collect();
         entries.sort();
@@ -202,10 +218,11 @@ impl People {
         }
         let root = draft.root(&entries)?;
         let im = draft.inner(if trick.alpha { &[0; 32] } else { &root });
-        let alpha = self.sign(Name::Inner, &sender, &im, &rand);
+        let alpha = self.sign(trick.inner.unwrap_or(Name::Inner), &sender, &im, &rand);
         let capsule = draft.capsule(if trick.capsule { &other } else { &ks }, &sender.record, &alpha);
-        let outer = if trick.shown_t.is_some() { ticket } else { draft.outer(&ticket) };
-        Ok(draft.finish(self, &outer, (root, &capsule), &entries, &rand))
+        draft.t = believed;
+        let (name, outer) = (trick.outer.unwrap_or(Name::Outer), draft.outer(&ticket));
+        Ok(draft.finish_as(self, (name, &outer), (root, &capsule), &entries, &rand))
     }
 
     /// Signs with any secret in the name of any record.

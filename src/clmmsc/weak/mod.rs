@@ -5,8 +5,12 @@
 //! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it.
 
 pub(crate) mod acceptance;
+pub(crate) mod claims;
 pub(crate) mod coefficients;
+pub(crate) mod desk;
 pub(crate) mod dice;
 pub(crate) mod lax;
+pub(crate) mod names;
+pub(crate) mod opening;
 pub(crate) mod outer;
 pub(crate) mod unbound;

@@ -1,7 +1,7 @@
 //! Choose your own key: records built so that somebody else knows their secret, and keys that do not fit
 //! (A1, A2, A22; CLMMSC.md §0 choices 1 and 2, §3.4, §12.1, §12.2).
 
-use super::post::{key_from, read, text};
+use super::post::{key_from, read, short, text};
 use super::trial::{Stuck, Trial};
 use super::{Attack, People};
 use crate::clmmsc::keys::{IssuedItem, Wanted};
@@ -127,7 +127,7 @@ fn try_both(
     trial.breaks("read what is sent to the record", read == "charge 7 kW", format!("read the message `{read}`"));
     let bytes = grab(people, Class::Ticket, Role::Csc, Some(missing))?.speaks(people)?;
     let passed = outer::verify(&people.params, &bytes, NOW, outer::Fault::Key(missing));
-    let seen = passed.as_ref().map_or_else(ToString::to_string, |sigma| format!("σ {} accepted", sigma.id()));
+    let seen = passed.as_ref().map_or_else(ToString::to_string, |sigma| format!("σ {} accepted", short(sigma.id())));
     trial.breaks("sign with the record as a ticket", passed.is_ok(), seen);
     Ok(())
 }

@@ -4,12 +4,17 @@
 //! *negative control*, the same scheme with one deliberate weakness (`clmmsc::weak`), where it must succeed. A control that
 //! does not break is a failure of the experiment, as is a defence that does not hold.
 
+mod borrowed_name;
 mod broken_dice;
 mod choose_your_key;
+mod copy_t;
 mod cut_and_paste;
+mod forge_the_ticket;
+mod kgc_desk;
 mod one_bit;
 mod pieces;
 mod post;
+mod read_the_post;
 mod trial;
 
 pub use trial::{Finding, Stuck, Trial};
@@ -62,8 +67,16 @@ impl Report {
 
 /// All attacks, in the order of their ids.
 pub fn all() -> Vec<&'static Attack> {
-    let groups: &[&'static [Attack]] =
-        &[&broken_dice::ATTACKS, &choose_your_key::ATTACKS, &cut_and_paste::ATTACKS, &one_bit::ATTACKS];
+    let groups: &[&'static [Attack]] = &[
+        &borrowed_name::ATTACKS,
+        &broken_dice::ATTACKS,
+        &choose_your_key::ATTACKS,
+        &copy_t::ATTACKS,
+        &cut_and_paste::ATTACKS,
+        &forge_the_ticket::ATTACKS,
+        &one_bit::ATTACKS,
+        &read_the_post::ATTACKS,
+    ];
     let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);
     all

@@ -1,9 +1,10 @@
 //! Honest post to attack, and how it is verified and read with whatever an attacker holds.
 
 use crate::clmmsc::open::{EntryKey, Opened, Pinned, Receiver, open};
-use crate::clmmsc::signcrypt::kem;
+use crate::clmmsc::signcrypt::{entry_keys, kem};
 use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{Error, Failure, Flow, Params, PublicRecord, Record, group};
+use crate::clmmsc::wire::TAG;
+use crate::clmmsc::{Error, Failure, Flow, Params, PublicRecord, Record, aead, group};
 use crate::lab::people::People;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use std::collections::BTreeSet;
@@ -46,9 +47,18 @@ impl People {
 
 /// Opens as the holder of `record` with any key; every sender is believed in whose signature fits.
 pub(super) fn read(params: &Params, sigma: &VerifiedSigma, record: &Record, k: &EntryKey) -> Result<Opened, Failure> {
-    let nothing_opened = |_: &_, _: &_| false;
-    let who = Receiver { record, pinned: Pinned::Any, since: 0, nullifiers: &|_| None, opened: &nothing_opened };
-    open(params, sigma, &who, k)
+    open(params, sigma, &receiver(record), k)
+}
+
+/// The holder of `record`, who remembers nothing and believes every sender.
+pub(super) fn receiver(record: &Record) -> Receiver<'_> {
+    Receiver { record, pinned: Pinned::Any, since: 0, nullifiers: &|_| None, opened: &|_, _| false }
+}
+
+/// How many entries decrypt under the entry's cipher key that follows from `k`, wherever they stand.
+pub(super) fn decrypts(sigma: &VerifiedSigma, k: &EntryKey) -> usize {
+    let (_, ke) = entry_keys(k.as_bytes());
+    (0..sigma.header().n).filter(|j| aead::open(&ke, &sigma.entry(*j)[TAG..]).is_some()).count()
 }
 
 /// The entry key of a record, from what somebody takes for its Z.
@@ -59,4 +69,9 @@ pub(super) fn key_from(params: &Params, sigma: &VerifiedSigma, record: &Record, 
 /// A message as evidence.
 pub(super) fn text(message: &[u8]) -> String {
     String::from_utf8_lossy(message).into_owned()
+}
+
+/// The beginning of an id, for evidence.
+pub(super) fn short(id: impl std::fmt::Display) -> String {
+    id.to_string().chars().take(16).chain(['…']).collect()
 }
