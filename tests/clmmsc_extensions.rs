@@ -10,13 +10,14 @@ use voltcast::clmmsc::kgc::{Issue, MasterKey};
 use voltcast::clmmsc::open::{EntryKey, decapsulate, decapsulate_lent};
 use voltcast::clmmsc::payload::{Delegated, PlugIn, Upload};
 use voltcast::clmmsc::receipt::Receipt;
+use voltcast::clmmsc::receivers::{Addressee, KnownReceiver};
 use voltcast::clmmsc::request::{self, Head};
 use voltcast::clmmsc::schnorr::{self, Name};
 use voltcast::clmmsc::signcrypt::{Envelope, Item, Signcrypted, padded_count, signcrypt};
 use voltcast::clmmsc::slice::{self, Slice, proves_absence};
 use voltcast::clmmsc::ticket_opening::{self, Claim};
 use voltcast::clmmsc::verify::VerifiedSigma;
-use voltcast::clmmsc::{Class, Error, Flow, KeyPair, Params, Policy, Role, Ticket, UserSecret};
+use voltcast::clmmsc::{Class, Error, Flow, KeyPair, Params, Policy, PublicRecord, Role, Ticket, UserSecret};
 
 const NOW: u64 = 1_760_000_000;
 
@@ -44,10 +45,18 @@ impl World {
     }
 
     fn send(&self, to: &[KeyPair], pad_to: u32) -> Signcrypted {
+        let items: Vec<Item<'_>> = to.iter().map(|k| Item { to: k.public(), message: b"eleven kW" }).collect();
+        self.send_items(&items, pad_to)
+    }
+
+    fn send_items(&self, items: &[Item<'_>], pad_to: u32) -> Signcrypted {
+        self.try_send(items, pad_to).unwrap()
+    }
+
+    fn try_send(&self, items: &[Item<'_>], pad_to: u32) -> Result<Signcrypted, Error> {
         let ticket = Ticket::new(self.key(Class::Ticket, Role::Csc, 200)).unwrap();
         let env = Envelope { flow: Flow::COMMAND, created: NOW, ttl: 300, floor: 64, pad_to };
-        let items: Vec<Item<'_>> = to.iter().map(|k| Item { to: k.public(), message: b"eleven kW" }).collect();
-        signcrypt(&self.params, &env, &self.key(Class::Id, Role::Csc, 100), ticket, &items, &[3; 32]).unwrap()
+        signcrypt(&self.params, &env, &self.key(Class::Id, Role::Csc, 100), ticket, items, &[3; 32])
     }
 
     fn verified(&self, sigma: &Signcrypted) -> VerifiedSigma {
@@ -69,6 +78,31 @@ impl World {
 fn padded_counts_are_those_of_the_table() {
     let counts: Vec<u32> = (1..=17).map(padded_count).collect();
     assert_eq!(counts, [1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16, 16, 16, 16, 24]);
+}
+
+#[test]
+fn known_receivers_do_not_change_a_byte() {
+    let world = World::new();
+    for count in [1, 2, 5, 9] {
+        let publics: Vec<PublicRecord> = world.cars(count).iter().map(|car| car.public().clone()).collect();
+        let known = KnownReceiver::prepare(&publics);
+        let message = b"eleven kW";
+        let send = |known_too: &dyn Fn(usize) -> bool| {
+            let to = |i: usize| -> &dyn Addressee { if known_too(i) { &known[i] } else { &publics[i] } };
+            let items: Vec<Item<'_>> = (0..publics.len()).map(|i| Item { to: to(i), message }).collect();
+            world.send_items(&items, padded_count(count.into())).bytes
+        };
+        let fresh = send(&|_| false);
+        assert!(send(&|_| true) == fresh && send(&|i| i % 2 == 1) == fresh, "{count} receivers");
+    }
+}
+
+#[test]
+fn a_receiver_named_twice_is_refused() {
+    let world = World::new();
+    let car = world.cars(1).remove(0);
+    let items = [Item { to: car.public(), message: b"a" }, Item { to: car.public(), message: b"b" }];
+    assert_eq!(world.try_send(&items, 0).err(), Some(Error::SenderInput));
 }
 
 #[test]

@@ -110,7 +110,8 @@ impl KeyPair {
         if *sk == Scalar::ZERO {
             return Err(Error::PartialKey);
         }
-        let public = PublicRecord { record: *rec, rid: rec.rid(params), h, g, pk: RistrettoPoint::mul_base(&sk) };
+        let pk = RistrettoPoint::mul_base(&sk);
+        let public = PublicRecord::new(*rec, rec.rid(params), h, g, pk);
         let nk = h32(label::NK, &[user.x.as_bytes(), d.as_bytes()]);
         Ok(KeyPair { public, x: user.x, d: *d, sk: *sk, nk })
     }

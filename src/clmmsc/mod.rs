@@ -97,6 +97,7 @@ pub mod payload;
 pub mod pseudonym;
 mod reader;
 pub mod receipt;
+pub mod receivers;
 pub mod record;
 pub mod request;
 pub mod schnorr;

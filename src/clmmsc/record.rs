@@ -4,10 +4,12 @@ use super::error::Error;
 use super::group;
 use super::hash::{h32, hs, label};
 use super::params::Params;
+use super::receivers::prepared;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT as P;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
+use ristretto_quads::Point;
 use serde::{Deserialize, Serialize};
 
 /// Length of a record in bytes.
@@ -242,7 +244,7 @@ impl Record {
         if group::is_neutral(&pk) {
             return Err(Error::PointEncoding);
         }
-        Ok(PublicRecord { record: *self, rid: self.rid(params), h, g, pk })
+        Ok(PublicRecord::new(*self, self.rid(params), h, g, pk))
     }
 
     /// Both sides of the acceptance equation, d·P and R + h·Ppub, encoded (paper §4.1).
@@ -277,6 +279,15 @@ pub struct PublicRecord {
     pub h: Scalar,
     pub g: Scalar,
     pub pk: RistrettoPoint,
+    /// PK once more, for sending to many at once.
+    pub(crate) point: Option<Point>,
+}
+
+impl PublicRecord {
+    /// A record with coefficients and key as they were computed from it.
+    pub(crate) fn new(record: Record, rid: RecordId, h: Scalar, g: Scalar, pk: RistrettoPoint) -> PublicRecord {
+        PublicRecord { record, rid, h, g, pk, point: prepared(&pk) }
+    }
 }
 
 /// The base point, for those who write equations.

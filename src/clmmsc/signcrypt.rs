@@ -10,14 +10,14 @@ use super::group;
 use super::hash::{Hasher, first, h16, h32, h64, hs, label};
 use super::keys::{KeyPair, Ticket};
 use super::params::Params;
-use super::record::{Class, Flow, PublicRecord, RecordId, SigmaId};
+use super::receivers::{Addressee, shared_secrets};
+use super::record::{Class, Flow, RecordId, SigmaId};
 use super::schnorr::{self, Message, Name, Signature};
 use super::verify::{context, leaf_hash, node_hash, sigma_id};
-use super::wire::{self, CONTEXT, FIXED, MAGIC, PLAIN_EXTRA, SIGNED, TAG, VERSION};
+use super::wire::{self, CONTEXT, FIXED, HEADER, MAGIC, PLAIN_EXTRA, SIGNED, TAG, VERSION};
 use super::{merkle, params};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
-use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// The public choices of a sender.
@@ -44,7 +44,7 @@ pub fn padded_count(n: u32) -> u32 {
 /// One receiver and its message m_i.
 #[derive(Clone, Copy)]
 pub struct Item<'a> {
-    pub to: &'a PublicRecord,
+    pub to: &'a dyn Addressee,
     pub message: &'a [u8],
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn entry_keys(k: &[u8; 32]) -> ([u8; TAG], Zeroizing<[u8; 32]>) {
     (first(&o), ke)
 }
 
-/// Step 1: roles, validity, no receiver twice; gives the epoch.
+/// Step 1: roles and validity; gives the epoch. A receiver named twice is refused with its tag in [`slots`].
 fn check_input(
     params: &Params,
     env: &Envelope,
@@ -81,10 +81,9 @@ fn check_input(
     let once = tk.is(Class::Ticket, sr) && tk.valid_from() == epoch && tk.valid_to() == epoch;
     let ttl = (1..=params.policy.ttl_max).contains(&env.ttl);
     let count = (1..=wire::MAX_RECEIVERS as usize).contains(&items.len()) && env.pad_to <= wire::MAX_RECEIVERS;
-    let mut seen = BTreeSet::new();
     let receivers = items.iter().all(|item| {
-        let rec = &item.to.record;
-        rec.check_format().is_ok() && rec.receives_as(rr) && rec.valid_at(epoch) && seen.insert(item.to.rid)
+        let rec = &item.to.public().record;
+        rec.check_format().is_ok() && rec.receives_as(rr) && rec.valid_at(epoch)
     });
     if own && once && ttl && count && receivers { Ok(epoch) } else { Err(Error::SenderInput) }
 }
@@ -124,7 +123,7 @@ pub(super) fn signcrypt_signed_by(
     if wire::total_len(n, l) > params.policy.max_bytes {
         return Err(Error::SenderInput);
     }
-    let mut out = Vec::with_capacity(wire::total_len(n, l) as usize);
+    let mut out = Vec::with_capacity(HEADER);
     out.extend(MAGIC);
     out.extend([VERSION, params::SUITE, env.flow.code(), 0]);
     out.extend(epoch.to_le_bytes());
@@ -143,9 +142,11 @@ pub(super) fn signcrypt_signed_by(
     out.extend(ticket.record().0);
     let ctx = context(params, &out[..CONTEXT]);
 
-    let dummies = (items.len() as u32..n).map(|j| dummy(&w, j, l as usize + wire::ENTRY_EXTRA));
-    let entries = sorted(sealed_entries(&ctx, &t, &ks, items, l as usize).into_iter().chain(dummies).collect())?;
-    let leaves: Vec<[u8; 32]> = entries.iter().enumerate().map(|(j, e)| leaf_hash(&ctx, j as u32, e)).collect();
+    let slots = slots(&ctx, &shared_secrets(&t, items.iter().map(|item| item.to)), items, &w, n)?;
+    let mut bytes = vec![0; wire::total_len(n, l) as usize];
+    seal_entries(&slots, &ks, items, &w, l as usize, &mut bytes[HEADER..]);
+    let entries = bytes[HEADER..].chunks_exact(l as usize + wire::ENTRY_EXTRA);
+    let leaves: Vec<[u8; 32]> = (0..).zip(entries).map(|(j, entry)| leaf_hash(&ctx, j, entry)).collect();
     let root = merkle::root(&leaves, &node_hash).ok_or(Error::SenderInput)?;
     out.extend(root);
 
@@ -161,8 +162,8 @@ pub(super) fn signcrypt_signed_by(
     let rand_outer = Zeroizing::new(h32(label::EPH_O, &[&*w]));
     out.extend(sign(Name::Outer, &nullifier, &bound, ticket.pair().nonce_key(), &om, &rand_outer));
     let id = sigma_id(params, &out);
-    entries.iter().for_each(|e| out.extend(e));
-    Ok(Signcrypted { bytes: out, id, nullifier, l })
+    bytes[..HEADER].copy_from_slice(&out);
+    Ok(Signcrypted { bytes, id, nullifier, l })
 }
 
 /// w = H64("eph"; nk(ticket), rand32, header\[0..32\], rid_S, rid_1, m_1, ..): all randomness of one σ.
@@ -179,47 +180,59 @@ fn ephemeral(
     hasher.part(fixed);
     hasher.part(&sender.public().rid.0);
     for item in items {
-        hasher.part(&item.to.rid.0);
+        hasher.part(&item.to.public().rid.0);
         hasher.part(item.message);
     }
     Zeroizing::new(hasher.finish())
 }
 
 /// A dummy entry: the one at position `j` of the unsorted list (§11.2).
-fn dummy(w: &[u8; 64], j: u32, len: usize) -> Vec<u8> {
-    let blocks = (0u32..).flat_map(|block| h64(label::EPH_D, &[w, &j.to_le_bytes(), &block.to_le_bytes()]));
-    blocks.take(len).collect()
+fn dummy(w: &[u8; 64], j: u32, out: &mut [u8]) {
+    for (block, part) in (0u32..).zip(out.chunks_mut(64)) {
+        part.copy_from_slice(&h64(label::EPH_D, &[w, &j.to_le_bytes(), &block.to_le_bytes()])[..part.len()]);
+    }
 }
 
-/// Step 6: entries in tag order; equal tags are refused.
-fn sorted(mut entries: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
-    entries.sort_by(|a, b| a[..TAG].cmp(&b[..TAG]));
-    let clash = entries.windows(2).any(|w| w[0][..TAG] == w[1][..TAG]);
-    if clash { Err(Error::SenderInput) } else { Ok(entries) }
+/// An entry before it is written: its tag, its key (of a dummy: none), its place in the unsorted list.
+struct Slot {
+    tag: [u8; TAG],
+    key: Option<Zeroizing<[u8; 32]>>,
+    from: u32,
 }
 
-/// Step 5: the entries in the order of their receivers. Z_i = t·PK_i is computed as a batched doubling of (t/2)·PK_i.
-fn sealed_entries(ctx: &[u8; 32], t: &Scalar, ks: &[u8; 16], items: &[Item<'_>], l: usize) -> Vec<Vec<u8>> {
-    let half = Zeroizing::new(t.div_by_2());
-    let halves: Zeroizing<Vec<RistrettoPoint>> = Zeroizing::new(items.iter().map(|i| *half * i.to.pk).collect());
-    let shared = Zeroizing::new(RistrettoPoint::double_and_compress_batch(&*halves));
-    items
-        .iter()
-        .zip(shared.iter())
-        .map(|(item, z)| {
-            let k = Zeroizing::new(kem(ctx, &item.to.rid, &z.0));
-            let (tag, ke) = entry_keys(&k);
-            let mut plain = Zeroizing::new(Vec::with_capacity(l));
-            plain.extend(ks);
-            plain.extend(item.to.record.f());
-            plain.extend((item.message.len() as u32).to_le_bytes());
-            plain.extend(item.message);
-            plain.resize(l, 0);
-            let mut entry = tag.to_vec();
-            entry.extend(aead::seal(&ke, &plain));
-            entry
-        })
-        .collect()
+/// Tags and keys of step 5 in the order of step 6; equal tags are refused, and with them a receiver named twice.
+fn slots(ctx: &[u8; 32], shared: &[[u8; 32]], items: &[Item<'_>], w: &[u8; 64], n: u32) -> Result<Vec<Slot>, Error> {
+    let real = (0..).zip(items.iter().zip(shared)).map(|(from, (item, z))| {
+        let (tag, key) = entry_keys(&Zeroizing::new(kem(ctx, &item.to.public().rid, z)));
+        Slot { tag, key: Some(key), from }
+    });
+    let dummies = (items.len() as u32..n).map(|from| {
+        let mut tag = [0; TAG];
+        dummy(w, from, &mut tag);
+        Slot { tag, key: None, from }
+    });
+    let mut slots: Vec<Slot> = real.chain(dummies).collect();
+    slots.sort_unstable_by_key(|slot| slot.tag);
+    let clash = slots.windows(2).any(|w| w[0].tag == w[1].tag);
+    if clash { Err(Error::SenderInput) } else { Ok(slots) }
+}
+
+/// Writes the entries into `body` (all zero before) and seals them where they stand.
+fn seal_entries(slots: &[Slot], ks: &[u8; 16], items: &[Item<'_>], w: &[u8; 64], l: usize, body: &mut [u8]) {
+    for (slot, entry) in slots.iter().zip(body.chunks_exact_mut(l + wire::ENTRY_EXTRA)) {
+        let (Some(key), Some(item)) = (&slot.key, items.get(slot.from as usize)) else {
+            dummy(w, slot.from, entry);
+            continue;
+        };
+        let (tag, inside) = entry.split_at_mut(TAG);
+        tag.copy_from_slice(&slot.tag);
+        let (plain, message) = (&mut inside[..PLAIN_EXTRA], item.message);
+        plain[..16].copy_from_slice(ks);
+        plain[16..48].copy_from_slice(&item.to.public().record.f());
+        plain[48..].copy_from_slice(&(message.len() as u32).to_le_bytes());
+        inside[PLAIN_EXTRA..PLAIN_EXTRA + message.len()].copy_from_slice(message);
+        aead::seal_in_place(key, inside);
+    }
 }
 
 /// H32("cap"; kS, ctx): the key of the capsule.

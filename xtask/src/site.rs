@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// What the site is made of.
-const INPUTS: [&str; 8] =
-    ["src", "www", "index.html", "Trunk.toml", "Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain.toml"];
+const INPUTS: [&str; 9] =
+    ["src", "quads", "www", "index.html", "Trunk.toml", "Cargo.toml", "Cargo.lock", ".cargo", "rust-toolchain.toml"];
 /// The page as Trunk gets it when there is no wasm-opt; removed again after the build.
 const PLAIN_PAGE: &str = "index.plain.html";
 

@@ -48,7 +48,7 @@ impl Missing {
     pub(crate) fn derive(self, params: &Params, rec: &Record) -> Result<PublicRecord, Error> {
         let (h, g) = self.coefficients(params, rec);
         let (x, r) = (group::dec(&rec.x())?, group::dec(&rec.r())?);
-        Ok(PublicRecord { record: *rec, rid: rec.rid(params), h, g, pk: r + h * params.ppub + g * x })
+        Ok(PublicRecord::new(*rec, rec.rid(params), h, g, r + h * params.ppub + g * x))
     }
 }
 
