@@ -16,7 +16,23 @@ use curve25519_dalek::traits::VartimeMultiscalarMul;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// x and X = x·P, drawn by the user; the KGC never sees x.
+/// x and X = x·P, drawn by the user; the KGC never sees x, and nobody can take it out:
+/// ```
+/// # use voltcast::clmmsc::UserSecret;
+/// let public = UserSecret::from_wide(&[7; 64]).public();
+/// ```
+/// ```compile_fail,E0616
+/// # use voltcast::clmmsc::UserSecret;
+/// let secret = UserSecret::from_wide(&[7; 64]).x;
+/// ```
+/// ```compile_fail,E0624
+/// # use voltcast::clmmsc::UserSecret;
+/// let secret = UserSecret::from_wide(&[7; 64]).scalar();
+/// ```
+/// ```compile_fail,E0277
+/// # use voltcast::clmmsc::UserSecret;
+/// println!("{}", UserSecret::from_wide(&[7; 64]));
+/// ```
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct UserSecret {
     x: Scalar,
@@ -141,6 +157,12 @@ impl KeyPair {
 
 /// A one-time sender ticket. [`signcrypt`](super::signcrypt::signcrypt) takes it by value and it cannot be copied, so it
 /// is used once:
+/// ```
+/// # use voltcast::clmmsc::{keys::Ticket, signcrypt::{Envelope, Item, signcrypt}, KeyPair, Params};
+/// # fn once(params: &Params, env: &Envelope, sender: &KeyPair, ticket: Ticket, items: &[Item<'_>]) {
+/// let first = signcrypt(params, env, sender, ticket, items, &[1; 32]);
+/// # }
+/// ```
 /// ```compile_fail,E0382
 /// # use voltcast::clmmsc::{keys::Ticket, signcrypt::{Envelope, Item, signcrypt}, KeyPair, Params};
 /// # fn twice(params: &Params, env: &Envelope, sender: &KeyPair, ticket: Ticket, items: &[Item<'_>]) {
@@ -148,10 +170,16 @@ impl KeyPair {
 /// let second = signcrypt(params, env, sender, ticket, items, &[2; 32]);
 /// # }
 /// ```
-/// ```compile_fail,E0599
+/// ```compile_fail,E0308
 /// # use voltcast::clmmsc::Ticket;
 /// fn copy(ticket: &Ticket) -> Ticket {
 ///     ticket.clone()
+/// }
+/// ```
+/// ```compile_fail,E0624
+/// # use voltcast::clmmsc::Ticket;
+/// fn copy(ticket: &Ticket) -> Ticket {
+///     ticket.duplicate()
 /// }
 /// ```
 #[derive(Debug)]

@@ -24,7 +24,11 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// s and kf, two independent secrets: stealing s opens no identity, stealing kf issues nothing.
+/// s and kf, two independent secrets: stealing s opens no identity, stealing kf issues nothing. Neither can be taken out:
+/// ```compile_fail,E0616
+/// # use voltcast::clmmsc::kgc::MasterKey;
+/// let s = MasterKey::new(&[1; 64], [2; 32]).s;
+/// ```
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct MasterKey {
     s: Scalar,

@@ -18,7 +18,7 @@
 //! let sigma = VerifiedSigma::verify(&params, &made.bytes.into(), 101)?; // anybody, with public parameters only
 //! let k = decapsulate(sigma.head(), &car); // the car alone: Z = sk·T
 //! let who = Receiver { record: car.record(), pinned: Pinned::Any, since: 0, nullifiers: &|_| None, opened: &|_, _| false };
-//! assert_eq!(open(&params, &sigma, &who, &k)?.message, b"7 kW"); // the pile: f_i' = f_i, and who sent it
+//! assert_eq!(*open(&params, &sigma, &who, &k)?.message, b"7 kW"); // the pile: f_i' = f_i, and who sent it
 //! # Ok(())
 //! # }
 //! ```

@@ -38,7 +38,26 @@ pub fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     h32(label::NODE, &[left, right])
 }
 
-/// A header that passed V1–V5; all that an EV needs.
+/// A header that passed V1–V5; all that an EV needs. The only way to one is [`VerifiedHeader::verify`], and
+/// [`decapsulate`](super::open::decapsulate) takes nothing else:
+/// ```
+/// # use voltcast::clmmsc::{open::{EntryKey, decapsulate}, verify::VerifiedHeader, Failure, KeyPair, Params};
+/// fn answer(params: &Params, bytes: &[u8], key: &KeyPair) -> Result<EntryKey, Failure> {
+///     Ok(decapsulate(&VerifiedHeader::verify(params, bytes, 100)?, key))
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use voltcast::clmmsc::{open::{EntryKey, decapsulate}, KeyPair};
+/// fn answer(bytes: &[u8], key: &KeyPair) -> EntryKey {
+///     decapsulate(bytes, key)
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use voltcast::clmmsc::{verify::VerifiedHeader, wire::Header};
+/// fn pretend(known: &VerifiedHeader, header: Header) -> VerifiedHeader {
+///     VerifiedHeader { header, ..known.clone() }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct VerifiedHeader {
     header: Header,
@@ -80,7 +99,35 @@ impl VerifiedHeader {
     }
 }
 
-/// A σ that passed V1–V6; V7 depends on a ledger, see [`VerifiedSigma::check_ledger`].
+/// A σ that passed V1–V6; V7 depends on a ledger, see [`VerifiedSigma::check_ledger`]. The only way to one is
+/// [`VerifiedSigma::verify`], and [`open`](super::open::open) takes nothing else:
+/// ```
+/// # use std::sync::Arc;
+/// # use voltcast::clmmsc::{open::{EntryKey, Opened, Receiver, open}, verify::VerifiedSigma, Failure, Params};
+/// fn read(params: &Params, bytes: &Arc<[u8]>, who: &Receiver<'_>, k: &EntryKey) -> Result<Opened, Failure> {
+///     open(params, &VerifiedSigma::verify(params, bytes, 100)?, who, k)
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use std::sync::Arc;
+/// # use voltcast::clmmsc::{open::{EntryKey, Opened, Receiver, open}, Failure, Params};
+/// fn read(params: &Params, bytes: &Arc<[u8]>, who: &Receiver<'_>, k: &EntryKey) -> Result<Opened, Failure> {
+///     open(params, bytes, who, k)
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use voltcast::clmmsc::{open::{EntryKey, Opened, Receiver, open}, verify::VerifiedHeader, Failure, Params};
+/// fn read(params: &Params, head: &VerifiedHeader, who: &Receiver<'_>, k: &EntryKey) -> Result<Opened, Failure> {
+///     open(params, head, who, k)
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use std::sync::Arc;
+/// # use voltcast::clmmsc::verify::VerifiedSigma;
+/// fn pretend(known: &VerifiedSigma, bytes: Arc<[u8]>) -> VerifiedSigma {
+///     VerifiedSigma { bytes, ..known.clone() }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct VerifiedSigma {
     pub(super) head: VerifiedHeader,

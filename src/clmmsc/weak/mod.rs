@@ -2,7 +2,10 @@
 //! (CLMMSC.md §14). An attack that the scheme withstands must succeed against its control, or the experiment shows
 //! nothing.
 //!
-//! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it.
+//! Nothing here is reachable from outside the crate, and nothing on the other floors but the laboratory may use it:
+//! ```compile_fail,E0603
+//! use voltcast::clmmsc::weak;
+//! ```
 
 pub(crate) mod acceptance;
 pub(crate) mod claims;
