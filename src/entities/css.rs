@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 /// The gateway's ID key as the replica's signer.
 #[derive(Debug)]
-struct IdKey {
-    params: Params,
-    key: KeyPair,
+pub struct IdKey {
+    pub params: Params,
+    pub key: KeyPair,
 }
 
 impl Signer for IdKey {

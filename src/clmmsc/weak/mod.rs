@@ -17,3 +17,4 @@ pub(crate) mod names;
 pub(crate) mod opening;
 pub(crate) mod outer;
 pub(crate) mod unbound;
+pub(crate) mod votes;

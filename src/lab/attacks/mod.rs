@@ -5,12 +5,15 @@
 //! does not break is a failure of the experiment, as is a defence that does not hold.
 
 mod borrowed_name;
+mod bribed_gateway;
 mod broken_dice;
 mod choose_your_key;
 mod copy_t;
 mod cut_and_paste;
 mod forge_the_ticket;
+mod gateways;
 mod kgc_desk;
+mod letter;
 mod one_bit;
 mod pieces;
 mod post;
@@ -69,6 +72,7 @@ impl Report {
 pub fn all() -> Vec<&'static Attack> {
     let groups: &[&'static [Attack]] = &[
         &borrowed_name::ATTACKS,
+        &bribed_gateway::ATTACKS,
         &broken_dice::ATTACKS,
         &choose_your_key::ATTACKS,
         &copy_t::ATTACKS,

@@ -1,6 +1,7 @@
 //! The record of one experiment: what was tried, what was expected, what happened.
 
 use crate::clmmsc::{Check, Error, Failure};
+use crate::pbft::{Reason, Rule};
 use serde::Serialize;
 
 /// One thing that was seen.
@@ -43,6 +44,17 @@ impl From<&str> for Stuck {
     }
 }
 
+/// A rule of agreement with its reason, and the scheme's error inside it if there is one.
+fn ruling(rule: Rule, reason: &Reason) -> String {
+    let id = rule.id();
+    match reason {
+        Reason::BadCiphertext(error) => format!("{id} BadCiphertext {error}"),
+        Reason::InvalidCiphertext(index, error) => format!("{id} InvalidCiphertext {index} {error}"),
+        Reason::NullifierReused(index) => format!("{id} NullifierReused {index}"),
+        _ => format!("{id} {reason:?}"),
+    }
+}
+
 impl Trial {
     /// Against the scheme: `outcome` must be a refusal by exactly this check and error.
     pub fn refused<T>(&mut self, tried: impl Into<String>, check: Check, error: Error, outcome: Result<T, Failure>) {
@@ -50,6 +62,19 @@ impl Trial {
             Ok(_) => ("accepted".to_string(), false),
             Err(failure) => (failure.to_string(), failure == Failure { check, error }),
         };
+        self.defence.push(Finding { tried: tried.into(), seen, as_claimed });
+    }
+
+    /// Against agreement: a replica must refuse by exactly this rule and reason.
+    pub fn ruled_out(
+        &mut self,
+        tried: impl Into<String>,
+        rule: Rule,
+        reason: Reason,
+        outcome: Result<(), (Rule, Reason)>,
+    ) {
+        let as_claimed = outcome == Err((rule, reason));
+        let seen = outcome.map_or_else(|(rule, reason)| ruling(rule, &reason), |()| "accepted".to_string());
         self.defence.push(Finding { tried: tried.into(), seen, as_claimed });
     }
 
