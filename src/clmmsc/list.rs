@@ -6,8 +6,9 @@ use super::hash::{h64, label};
 use super::keys::KeyPair;
 use super::params::Params;
 use super::reader::Reader;
-use super::record::{PublicRecord, RECORD_LEN, Record, Role};
+use super::record::{PublicRecord, RECORD_LEN, Record, RecordId, Role};
 use super::schnorr::{self, Message, Name};
+use std::collections::BTreeMap;
 
 const MAGIC: &[u8; 4] = b"CLL1";
 
@@ -64,4 +65,15 @@ pub fn accept(params: &Params, kgc: &PublicRecord, bytes: &[u8]) -> Result<EvLis
     schnorr::verify_cached(Name::List, kgc, &digest(params, before), &sig).map_err(signed)?;
     let records = records.iter().map(|r| r.derive(params)).collect::<Result<_, _>>().map_err(form)?;
     Ok(EvList { epoch, records })
+}
+
+/// The cars of an epoch by record: the union of all lists accepted for it.
+pub type Union = BTreeMap<RecordId, PublicRecord>;
+
+/// Takes an accepted list into the union of `epoch`. Lists carry no order, so a list only ever adds; one of another epoch
+/// is ignored.
+pub fn merge(union: &mut Union, list: EvList, epoch: u32) {
+    if list.epoch == epoch {
+        union.extend(list.records.into_iter().map(|record| (record.rid, record)));
+    }
 }

@@ -45,7 +45,8 @@ pub struct Head {
 }
 
 impl Head {
-    fn body(&self, keys: &[[u8; 32]]) -> Vec<u8> {
+    /// The request's body with these public halves.
+    pub(crate) fn body(&self, keys: &[[u8; 32]]) -> Vec<u8> {
         let mut out = BODY_MAGIC.to_vec();
         out.extend([self.kind, self.class as u8, self.role as u8, 0]);
         out.extend(self.uid.to_le_bytes());

@@ -31,7 +31,7 @@ pub struct Csc {
     pub enrolment: Enrolment,
     genesis: Option<Arc<Genesis>>,
     /// Cars that may be addressed, by record.
-    cars: BTreeMap<RecordId, PublicRecord>,
+    cars: list::Union,
     /// Session record of a sleeping car, to be addressed in place of its own.
     sessions: BTreeMap<RecordId, PublicRecord>,
     uploads: BTreeMap<RecordId, Upload>,
@@ -83,11 +83,10 @@ impl Csc {
         io.bench.charge(cost::BOX + cost::VERIFY);
         let plain = channel::open_box(&setup.params, Purpose::List, key, boxed).map_err(Failure::at(Check::L1));
         match plain.and_then(|plain| list::accept(&setup.params, &setup.kgc, &plain)) {
-            Ok(list) if list.epoch == setup.epoch(now) => {
+            Ok(list) => {
                 io.bench.charge(cost::DERIVE * list.records.len() as u64);
-                self.cars.extend(list.records.into_iter().map(|record| (record.rid, record)));
+                list::merge(&mut self.cars, list, setup.epoch(now));
             }
-            Ok(_) => {}
             Err(failure) => io.refuse("list", failure, None, None),
         }
     }

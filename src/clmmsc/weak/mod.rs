@@ -13,6 +13,7 @@ pub(crate) mod coefficients;
 pub(crate) mod desk;
 pub(crate) mod dice;
 pub(crate) mod lax;
+pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod opening;
 pub(crate) mod outer;

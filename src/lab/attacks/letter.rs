@@ -1,7 +1,7 @@
 //! A σ with everything chosen by whoever writes it: ticket, times, random bytes.
 
 use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt};
-use crate::clmmsc::{Class, Error, Flow, Role, Ticket};
+use crate::clmmsc::{Error, Flow, Role, Ticket};
 use crate::lab::people::{CREATED, People, TTL};
 
 /// What goes into a σ, for receivers by name.
@@ -27,9 +27,8 @@ impl<'a> Letter<'a> {
 
 impl People {
     /// A ticket that was not used before; it lets itself be used twice.
-    pub fn ticket(&mut self, role: Role) -> Result<Ticket, Error> {
-        let name = format!("ticket {}", self.uids);
-        self.person(&name, Class::Ticket, role)?;
+    pub fn fresh_ticket(&mut self, role: Role) -> Result<Ticket, Error> {
+        let name = self.ticket(role)?;
         Ticket::new(self.pair(&name)?.clone())
     }
 

@@ -18,6 +18,7 @@ mod one_bit;
 mod pieces;
 mod post;
 mod read_the_post;
+mod say_it_again;
 mod trial;
 
 pub use trial::{Finding, Stuck, Trial};
@@ -80,6 +81,7 @@ pub fn all() -> Vec<&'static Attack> {
         &forge_the_ticket::ATTACKS,
         &one_bit::ATTACKS,
         &read_the_post::ATTACKS,
+        &say_it_again::ATTACKS,
     ];
     let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);

@@ -61,7 +61,7 @@ fn post(people: &mut People) -> Result<Post, Stuck> {
     for (name, role) in [("csc", Role::Csc), ("ev0", Role::Ev), ("ev1", Role::Ev), ("css0", Role::Css)] {
         people.person(name, Class::Id, role)?;
     }
-    let (twice, once) = (people.ticket(Role::Csc)?, people.ticket(Role::Csc)?);
+    let (twice, once) = (people.fresh_ticket(Role::Csc)?, people.fresh_ticket(Role::Csc)?);
     Ok(Post {
         seven: people.write(&Letter::command(&twice, &[("ev0", "charge 7 kW")]))?,
         three: people.write(&Letter::command(&twice, &[("ev0", "charge 3 kW")]))?,
@@ -137,7 +137,7 @@ fn with_flow(bytes: &[u8], flow: Flow) -> Vec<u8> {
 
 /// Ciphertexts at the wrong time or of the wrong flow.
 fn timed(people: &mut People, trial: &mut Trial, gateways: &Gateways) -> Result<(), Stuck> {
-    let ticket = people.ticket(Role::Csc)?;
+    let ticket = people.fresh_ticket(Role::Csc)?;
     let to = [("ev0", "charge 7 kW")];
     let old = Letter { created: CREATED - 1000, ..Letter::command(&ticket, &to) };
     let old = parsed(people, &people.write(&old)?)?;
@@ -148,7 +148,7 @@ fn timed(people: &mut People, trial: &mut Trial, gateways: &Gateways) -> Result<
     let refused = gateways.try_on(people, 1, gateways.proposed(&backdated));
     trial.ruled_out("propose it under a time of its life", Rule::Pp9, Reason::BadTime, refused);
 
-    let (ticket, to) = (people.ticket(Role::Csc)?, [("kgc", "who is where")]);
+    let (ticket, to) = (people.fresh_ticket(Role::Csc)?, [("kgc", "who is where")]);
     let routing = Letter { flow: Flow::ROUTING, ..Letter::command(&ticket, &to) };
     let routing = parsed(people, &people.write(&routing)?)?;
     let refused = gateways.try_on(people, 1, gateways.proposed(&gateways.block(1, &[routing])));

@@ -175,7 +175,7 @@ fn a23(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     for (name, role) in [("csc", Role::Csc), ("css0", Role::Css), ("ev0", Role::Ev)] {
         people.person(name, Class::Id, role)?;
     }
-    let tickets = [people.ticket(Role::Csc)?, people.ticket(Role::Csc)?];
+    let tickets = [people.fresh_ticket(Role::Csc)?, people.fresh_ticket(Role::Csc)?];
     let stuck: [u8; 32] = people.bytes();
     let (csc, css) = (people.pair("csc")?, people.pair("css0")?);
     for (how, second) in [("two tickets", &tickets[1]), ("one ticket, used again", &tickets[0])] {
@@ -223,7 +223,7 @@ fn a37(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     for (name, role) in [("csc", Role::Csc), ("ev0", Role::Ev)] {
         people.person(name, Class::Id, role)?;
     }
-    let ticket = people.ticket(Role::Csc)?;
+    let ticket = people.fresh_ticket(Role::Csc)?;
     let (rand, other, fresh): ([u8; 32], [u8; 32], [u8; 32]) = (people.bytes(), people.bytes(), people.bytes());
     let text = "charge 7 kW";
     let first = command(people, &signcrypt, &ticket, text, &rand)?;
@@ -301,7 +301,8 @@ fn a43(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     for (name, role) in [("csc", Role::Csc), ("ev0", Role::Ev), ("ev1", Role::Ev)] {
         people.person(name, Class::Id, role)?;
     }
-    let (tickets, rands) = ([people.ticket(Role::Csc)?, people.ticket(Role::Csc)?], [people.bytes(), people.bytes()]);
+    let (tickets, rands) =
+        ([people.fresh_ticket(Role::Csc)?, people.fresh_ticket(Role::Csc)?], [people.bytes(), people.bytes()]);
     let (stuck, plugs): ([u8; 32], [[u8; 16]; 2]) = (people.bytes(), [people.bytes(), people.bytes()]);
     let (ev0, ev1) = (people.pair("ev0")?, people.pair("ev1")?);
     let texts = ["charge 7 kW", "charge 3 kW"];
