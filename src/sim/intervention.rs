@@ -93,13 +93,12 @@ impl Behave {
     /// # Errors
     /// The sentence.
     pub fn check(&self) -> Result<(), String> {
-        match self.kind.role() {
-            Some(role) if role != self.node.role => {
-                let (name, who) = (self.kind.name(), role.prefix().to_uppercase());
-                Err(format!("`{name}` is a behaviour of a {who}, and {} is none", self.node))
-            }
-            _ => self.when.check(),
+        if !self.kind.fits(self.node.role) {
+            let who: Vec<String> = self.kind.roles().iter().map(|role| role.prefix().to_uppercase()).collect();
+            let (name, who) = (self.kind.name(), who.join(" or "));
+            return Err(format!("`{name}` is a behaviour of a {who}, and {} is none", self.node));
         }
+        self.when.check()
     }
 }
 

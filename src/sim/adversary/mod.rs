@@ -1,149 +1,151 @@
 //! Byzantine actors: the honest state machine inside a wrapper that owns its real keys (CONSENSUS.md §5).
 //!
-//! One file per behaviour. A behaviour may change, add or withhold what its own actor sends; it signs with its own key
-//! only, and a vote in another's name therefore has a signature that nobody accepts.
+//! Here is the frame; each behaviour is a file of `catalogue`. A behaviour may change, add or withhold what its own actor
+//! sends and hears. It signs with its own key, or with that of a gateway that shares its keys with it (`ring`), and with
+//! no other: a vote in another's name has a signature that nobody accepts.
 
-mod csc_garbage_entry;
-mod equivocating_primary;
-mod forged_vote;
-mod silent;
-mod tampered_ciphertext;
+mod catalogue;
+mod cx;
+mod ring;
 mod trigger;
-mod wrong_root;
 
+pub use catalogue::BehaviourKind;
+pub use cx::Cx;
+pub use ring::Ring;
 pub use trigger::Trigger;
 
-use crate::clmmsc::PublicRecord;
-use crate::entities::actor::{ActorId, Role};
-use crate::entities::{Entity, Input, Output, Packet, Setup, TimerId};
-use crate::ledger::{Micros, Proposal};
-use crate::pbft::{Kind, Message, NodeId, Signed, Statement};
+use crate::entities::actor::Role;
+use crate::entities::{Input, Output, Packet};
+use crate::pbft::Message;
 use crate::sim::trace::{ItemId, PacketInfo};
 use crate::sim::world::describe;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use core::fmt;
 use std::sync::Arc;
 
-/// The behaviours that exist, by the name used in scenario files and links.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BehaviourKind {
-    EquivocatingPrimary,
-    Silent,
-    ForgedVote,
-    TamperedCiphertext,
-    WrongRoot,
-    CscGarbageEntry,
+/// What a behaviour is, for menus, logs and tests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Description {
+    /// A few words for menus and the log, after the actor's name.
+    pub title: &'static str,
+    /// Who can do it; nobody named means anybody.
+    pub roles: &'static [Role],
+    /// It only leaves things out: the actor still counts as correct (CONSENSUS.md §5.4).
+    pub omits: bool,
+    pub expect: Expect,
 }
 
-impl BehaviourKind {
-    pub const ALL: [BehaviourKind; 6] = [
-        BehaviourKind::EquivocatingPrimary,
-        BehaviourKind::Silent,
-        BehaviourKind::ForgedVote,
-        BehaviourKind::TamperedCiphertext,
-        BehaviourKind::WrongRoot,
-        BehaviourKind::CscGarbageEntry,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            BehaviourKind::EquivocatingPrimary => "equivocating_primary",
-            BehaviourKind::Silent => "silent",
-            BehaviourKind::ForgedVote => "forged_vote",
-            BehaviourKind::TamperedCiphertext => "tampered_ciphertext",
-            BehaviourKind::WrongRoot => "wrong_root",
-            BehaviourKind::CscGarbageEntry => "csc_garbage_entry",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// A few words for menus and the log.
-    pub fn title(self) -> &'static str {
-        match self {
-            BehaviourKind::EquivocatingPrimary => "proposes two different blocks",
-            BehaviourKind::Silent => "sends nothing",
-            BehaviourKind::ForgedVote => "votes in others' names",
-            BehaviourKind::TamperedCiphertext => "flips a bit of a ciphertext in its block",
-            BehaviourKind::WrongRoot => "proposes a body that does not match its Merkle root",
-            BehaviourKind::CscGarbageEntry => "seals one entry that nobody can open",
-        }
-    }
-
-    /// The rule by which honest actors notice it.
-    pub fn fires(self) -> &'static str {
-        match self {
-            BehaviourKind::EquivocatingPrimary | BehaviourKind::Silent => "TM-1",
-            BehaviourKind::ForgedVote => "ENV-3",
-            BehaviourKind::TamperedCiphertext => "PP-10",
-            BehaviourKind::WrongRoot => "PP-8",
-            BehaviourKind::CscGarbageEntry => "R4",
-        }
-    }
-
-    /// The one role that can do it; `None`: anybody.
-    pub fn role(self) -> Option<Role> {
-        match self {
-            BehaviourKind::Silent => None,
-            BehaviourKind::CscGarbageEntry => Some(Role::Csc),
-            _ => Some(Role::Css),
-        }
-    }
+/// What must come of it while at most f gateways lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Expect {
+    /// Rules and checks by which honest actors notice it.
+    pub fires: &'static [&'static str],
+    /// Whether the run still does what it is for: the commands are stored and obeyed.
+    pub decides: bool,
+    /// Invariants that it breaks at the liar itself; all others hold.
+    pub breaks: &'static [&'static str],
+    /// What a person sees.
+    pub sentence: &'static str,
 }
 
 /// Whether the honest state machine sees an input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Pass {
     On,
     Swallow,
+    /// It sees another packet from the same sender.
+    Instead(Packet),
 }
 
-/// What a behaviour has in hand: its own actor with its keys, and its own randomness.
-pub struct Cx<'a> {
-    pub now: Micros,
-    pub me: ActorId,
-    pub setup: &'a Setup,
-    pub entity: &'a mut Entity,
-    pub rng: &'a mut ChaCha8Rng,
+/// A packet that the honest state machine wants to send.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub output: Output,
+    pub info: PacketInfo,
+    /// The trigger holds for it.
+    pub strikes: bool,
 }
 
-impl Cx<'_> {
-    /// A statement under the actor's own key, whatever it says; `None` before it has one.
-    fn sign(&self, statement: Statement) -> Option<Signed> {
-        match &*self.entity {
-            Entity::Css(css) => css.sign(&statement).map(|sig| Signed { statement, sig }),
+impl Outgoing {
+    pub fn packet(&self) -> Option<&Packet> {
+        match &self.output {
+            Output::Send { packet, .. } | Output::Fan { packet, .. } => Some(packet),
             _ => None,
         }
     }
 
-    /// The same pre-prepare for another proposal.
-    fn pre_prepare(&self, original: &Signed, proposal: Proposal) -> Option<Packet> {
-        let statement = Statement { digest: proposal.digest(), ..original.statement };
-        let message = Message::PrePrepare(self.sign(statement)?, Arc::new(proposal));
-        Some(Packet::Pbft(Arc::new(message)))
+    /// The message of agreement, if it is one.
+    pub fn message(&self) -> Option<&Arc<Message>> {
+        match self.packet() {
+            Some(Packet::Pbft(message)) => Some(message),
+            _ => None,
+        }
+    }
+}
+
+/// When a behaviour strikes.
+#[derive(Clone, Debug)]
+pub struct Aim {
+    when: Trigger,
+    /// How often the trigger was asked.
+    asked: u32,
+}
+
+impl Aim {
+    /// Asks the trigger about this moment, or about a packet.
+    pub fn strikes(&mut self, cx: &mut Cx<'_, '_>, packet: Option<&PacketInfo>) -> bool {
+        let strikes = self.when.strikes(cx.now, packet, self.asked, cx.rng);
+        self.asked = self.asked.saturating_add(1);
+        strikes
+    }
+}
+
+/// What a Byzantine actor does around its honest state machine. Worlds are cloned, so every behaviour can be.
+pub trait Behaviour: CloneBehaviour + fmt::Debug + Send + Sync {
+    /// Before the honest state machine sees an input.
+    fn on_input(&mut self, _cx: &mut Cx<'_, '_>, _aim: &mut Aim, _input: &Input<'_>) -> Pass {
+        Pass::On
+    }
+
+    /// For each packet that the honest state machine sends: what leaves in its place.
+    fn on_send(&mut self, _cx: &mut Cx<'_, '_>, message: Outgoing, out: &mut Vec<Output>) {
+        out.push(message.output);
+    }
+
+    /// After each step: what leaves besides.
+    fn after(&mut self, _cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {}
+
+    /// A timer of its own ([`Cx::tick`]) has run out.
+    fn on_tick(&mut self, _cx: &mut Cx<'_, '_>, _tick: u64, _out: &mut Vec<Output>) {}
+}
+
+/// Lets boxed behaviours be cloned.
+pub trait CloneBehaviour {
+    fn boxed(&self) -> Box<dyn Behaviour>;
+}
+
+impl<T: Behaviour + Clone + 'static> CloneBehaviour for T {
+    fn boxed(&self) -> Box<dyn Behaviour> {
+        Box::new(self.clone())
     }
 }
 
 /// A behaviour at work.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Wrapper {
     kind: BehaviourKind,
-    when: Trigger,
-    /// How often the trigger was asked.
-    asked: u32,
-    /// Slots (view, seq) in which it has struck.
-    struck: BTreeSet<(u64, u64)>,
-    /// The record that the CSC really knows, while it uses a spoiled one.
-    spoiled: Option<PublicRecord>,
+    aim: Aim,
+    behaviour: Box<dyn Behaviour>,
+}
+
+impl Clone for Wrapper {
+    fn clone(&self) -> Self {
+        Wrapper { kind: self.kind, aim: self.aim.clone(), behaviour: self.behaviour.boxed() }
+    }
 }
 
 impl Wrapper {
     pub fn new(kind: BehaviourKind, when: Trigger) -> Self {
-        Wrapper { kind, when, asked: 0, struck: BTreeSet::new(), spoiled: None }
+        Wrapper { kind, aim: Aim { when, asked: 0 }, behaviour: kind.start() }
     }
 
     pub fn kind(&self) -> BehaviourKind {
@@ -151,74 +153,26 @@ impl Wrapper {
     }
 
     /// Before the honest state machine.
-    pub fn on_input(&mut self, cx: &mut Cx<'_>, input: &Input<'_>) -> Pass {
-        if self.kind == BehaviourKind::CscGarbageEntry
-            && matches!(input, Input::Timer(TimerId::Plan))
-            && self.when.strikes(cx.now, None, self.asked, cx.rng)
-        {
-            self.spoiled = csc_garbage_entry::spoil(cx);
-        }
-        Pass::On
+    pub fn on_input(&mut self, cx: &mut Cx<'_, '_>, input: &Input<'_>) -> Pass {
+        self.behaviour.on_input(cx, &mut self.aim, input)
     }
 
     /// After it: what really leaves.
-    pub fn on_outputs(&mut self, cx: &mut Cx<'_>, outputs: &mut Vec<Output>) {
-        if let Some(record) = self.spoiled.take() {
-            csc_garbage_entry::mend(cx, record);
+    pub fn on_outputs(&mut self, cx: &mut Cx<'_, '_>, outputs: &mut Vec<Output>) {
+        for output in core::mem::take(outputs) {
+            let (Output::Send { packet, .. } | Output::Fan { packet, .. }) = &output else {
+                outputs.push(output);
+                continue;
+            };
+            let info = describe(&cx.setup.params, ItemId(0), packet);
+            let strikes = self.aim.strikes(cx, Some(&info));
+            self.behaviour.on_send(cx, Outgoing { output, info, strikes }, outputs);
         }
-        let honest = core::mem::take(outputs);
-        for output in honest {
-            match &output {
-                Output::Send { packet, .. } | Output::Fan { packet, .. } => {
-                    let info = describe(&cx.setup.params, ItemId(0), packet);
-                    let strikes = self.strikes(cx, &info);
-                    self.replace(cx, output, &info, strikes, outputs);
-                }
-                _ => outputs.push(output),
-            }
-        }
+        self.behaviour.after(cx, &mut self.aim, outputs);
     }
 
-    fn strikes(&mut self, cx: &mut Cx<'_>, info: &PacketInfo) -> bool {
-        let strikes = self.when.strikes(cx.now, Some(info), self.asked, cx.rng);
-        self.asked = self.asked.saturating_add(1);
-        strikes
-    }
-
-    fn replace(&mut self, cx: &mut Cx<'_>, output: Output, info: &PacketInfo, strikes: bool, out: &mut Vec<Output>) {
-        match self.kind {
-            BehaviourKind::Silent if strikes => silent::act(),
-            BehaviourKind::EquivocatingPrimary => {
-                equivocating_primary::act(&mut self.struck, cx, output, info, strikes, out)
-            }
-            BehaviourKind::ForgedVote if strikes => forged_vote::act(cx, output, out),
-            BehaviourKind::TamperedCiphertext if strikes => tampered_ciphertext::act(cx, output, out),
-            BehaviourKind::WrongRoot if strikes => wrong_root::act(cx, output, out),
-            _ => out.push(output),
-        }
-    }
-}
-
-/// Recipients, statement and body of a broadcast pre-prepare.
-type Proposed<'a> = (&'a Arc<[NodeId]>, &'a Signed, &'a Arc<Proposal>);
-
-/// A broadcast pre-prepare, taken apart.
-fn proposal_of(output: &Output) -> Option<Proposed<'_>> {
-    let Output::Fan { to, packet: Packet::Pbft(message) } = output else { return None };
-    match &**message {
-        Message::PrePrepare(signed, proposal) if signed.statement.kind == Kind::PrePrepare => {
-            Some((to, signed, proposal))
-        }
-        _ => None,
-    }
-}
-
-/// A proposal that differs takes the place of the honest one.
-fn swap(cx: &Cx<'_>, output: Output, change: impl FnOnce(&Proposal) -> Option<Proposal>, out: &mut Vec<Output>) {
-    let changed = proposal_of(&output)
-        .and_then(|(to, signed, proposal)| Some((to.clone(), cx.pre_prepare(signed, change(proposal)?)?)));
-    match changed {
-        Some((to, packet)) => out.push(Output::Fan { to, packet }),
-        None => out.push(output),
+    /// One of its own timers has run out.
+    pub fn on_tick(&mut self, cx: &mut Cx<'_, '_>, tick: u64, outputs: &mut Vec<Output>) {
+        self.behaviour.on_tick(cx, tick, outputs);
     }
 }

@@ -8,6 +8,7 @@ use super::Finding;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, VoteKind};
 use crate::ledger::Digest;
+use crate::sim::adversary::BehaviourKind;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +60,7 @@ impl Agreement {
     pub fn observe(&mut self, effect: &Effect) -> Option<Finding> {
         let actor = effect.actor.filter(|a| a.role == Role::Css)?;
         match &effect.kind {
-            Kind::Behaves { behaviour: Some(name) } if name != "silent" => {
+            Kind::Behaves { behaviour: Some(name) } if BehaviourKind::parse(name).is_none_or(|b| !b.about().omits) => {
                 self.faulty.insert(actor);
                 None
             }

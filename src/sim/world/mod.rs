@@ -14,7 +14,7 @@ use crate::entities::fact::Rule;
 use crate::entities::{Entity, Genesis, Packet, Setup};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, Message, NodeId, Quorum};
-use crate::sim::adversary::Wrapper;
+use crate::sim::adversary::{Ring, Wrapper};
 use crate::sim::intervention::{At, Intervention};
 use crate::sim::invariants::{Finding, Invariants, Sight};
 use crate::sim::memo::Memo;
@@ -58,6 +58,12 @@ enum Event {
     },
     Plug(PlugEvent),
     Fault(u16),
+    /// A timer of a behaviour has run out.
+    Tick {
+        node: u16,
+        incarnation: u32,
+        tick: u64,
+    },
 }
 
 /// One packet as it entered a link.
@@ -91,6 +97,8 @@ pub struct World {
     observer: Observer,
     invariants: Invariants,
     faulty: BTreeSet<ActorId>,
+    /// What colluding gateways share.
+    ring: Ring,
     interventions: Arc<[Intervention]>,
     applied: usize,
     /// Effects of the current step.
@@ -126,6 +134,7 @@ impl World {
             observer: Observer::new(quorum.strong()),
             invariants: Invariants::new(quorum.n(), quorum.f()),
             faulty: BTreeSet::new(),
+            ring: Ring::default(),
             interventions: all.into(),
             applied: 0,
             made: Vec::new(),
@@ -216,7 +225,7 @@ impl World {
         &self.interventions
     }
 
-    /// Actors that ever followed a Byzantine behaviour.
+    /// Actors that ever followed a behaviour other than pure omission (CONSENSUS.md §5.4).
     pub fn faulty(&self) -> &BTreeSet<ActorId> {
         &self.faulty
     }
@@ -271,6 +280,7 @@ impl World {
             Event::Wake { node, incarnation } => self.wake(node, incarnation, memo),
             Event::Plug(event) => self.plug(event, memo),
             Event::Fault(index) => self.fault(index, memo),
+            Event::Tick { node, incarnation, tick } => self.tick(node, incarnation, tick, memo),
         }
     }
 

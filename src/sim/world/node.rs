@@ -35,6 +35,14 @@ pub(super) enum Arrival {
     Plant(PlantEvent),
     /// A person's wish, with its `Intervened`.
     Wish(Wish, Option<EffectId>),
+    /// A timer of its behaviour's own.
+    Tick(u64),
+}
+
+/// What makes a node act: an input of its state machine, or a timer of its behaviour.
+enum Stimulus<'a> {
+    Input(Input<'a>),
+    Tick(u64),
 }
 
 /// Outputs of a step until the computing is paid for.
@@ -130,16 +138,17 @@ impl World {
         let actor = self.nodes[usize::from(node)].actor;
         let mut packet = None;
         let mut from = NodeId(node);
-        let (cause, input) = match arrival {
-            Arrival::Start => (None, Input::Start),
-            Arrival::Plant(event) => (None, Input::Plant(event)),
-            Arrival::Wish(wish, cause) => (cause, Input::Wish(wish)),
+        let (cause, stimulus) = match arrival {
+            Arrival::Start => (None, Stimulus::Input(Input::Start)),
+            Arrival::Plant(event) => (None, Stimulus::Input(Input::Plant(event))),
+            Arrival::Wish(wish, cause) => (cause, Stimulus::Input(Input::Wish(wish))),
+            Arrival::Tick(tick) => (None, Stimulus::Tick(tick)),
             Arrival::Timer { timer, generation } => {
                 let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
                 let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
                 self.node(node).timers.remove(&timer);
                 let kind = Kind::TimerFired { timer: timer.name().to_owned() };
-                (Some(self.emit(Some(actor), kind, Some(set), None)), Input::Timer(timer))
+                (Some(self.emit(Some(actor), kind, Some(set), None)), Stimulus::Input(Input::Timer(timer)))
             }
             Arrival::Packet(flying) => {
                 let item = self.items[flying.item.0 as usize].clone();
@@ -153,10 +162,11 @@ impl World {
                     return;
                 };
                 from = self.node_of(flying.from).map_or(from, NodeId);
-                (Some(delivered), Input::Deliver { from, packet: packet.insert(readable) })
+                let packet = packet.insert(readable);
+                (Some(delivered), Stimulus::Input(Input::Deliver { from, packet }))
             }
         };
-        let (outputs, spent) = self.react(node, input, memo);
+        let (outputs, spent) = self.react(node, stimulus, memo);
         let spent = spent.saturating_mul(u64::from(self.scenario.cost.of(actor.role)));
         if spent == 0 {
             return self.carry_out(node, outputs, cause);
@@ -167,30 +177,61 @@ impl World {
     }
 
     /// The honest state machine, inside its wrapper if it has one. Gives outputs and virtual µs at factor 1.
-    fn react(&mut self, node: u16, input: Input<'_>, memo: &mut Memo) -> (Vec<Output>, u64) {
+    fn react(&mut self, node: u16, stimulus: Stimulus<'_>, memo: &mut Memo) -> (Vec<Output>, u64) {
         let (setup, gateways, now) = (self.setup.clone(), self.gateways.clone(), self.now);
         let state = Arc::make_mut(&mut self.nodes[usize::from(node)]);
         let mut bench = Bench::new(&setup.params, &gateways, memo);
-        if !matches!(input, Input::Start | Input::Plant(_)) {
+        if !matches!(stimulus, Stimulus::Input(Input::Start | Input::Plant(_))) {
             bench.charge(cost::HANDLE);
         }
-        let mut outputs = Vec::new();
-        let mut wrapper = state.wrapper.take();
-        let mut pass = Pass::On;
-        if let Some(wrapper) = wrapper.as_mut() {
-            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &mut state.entity, rng: &mut state.malice };
-            pass = wrapper.on_input(&mut cx, &input);
-        }
-        if pass == Pass::On {
+        let (mut outputs, mut ticks) = (Vec::new(), Vec::new());
+        let Some(mut wrapper) = state.wrapper.take() else {
             let mut io = Io { bench: &mut bench, rng: &mut state.rng, out: &mut outputs };
-            state.entity.step(now, input, &mut io);
+            if let Stimulus::Input(input) = stimulus {
+                state.entity.step(now, input, &mut io);
+            }
+            return (outputs, bench.spent());
+        };
+        let mut cx = Cx {
+            now,
+            me: state.actor,
+            setup: &setup,
+            entity: &mut state.entity,
+            rng: &mut state.malice,
+            bench: &mut bench,
+            ring: &mut self.ring,
+            ticks: &mut ticks,
+        };
+        match stimulus {
+            Stimulus::Tick(tick) => wrapper.on_tick(&mut cx, tick, &mut outputs),
+            Stimulus::Input(input) => {
+                let seen = wrapper.on_input(&mut cx, &input);
+                let input = match (&seen, input) {
+                    (Pass::Swallow, _) => None,
+                    (Pass::Instead(packet), Input::Deliver { from, .. }) => Some(Input::Deliver { from, packet }),
+                    _ => Some(input),
+                };
+                if let Some(input) = input {
+                    let mut io = Io { bench: cx.bench, rng: &mut state.rng, out: &mut outputs };
+                    cx.entity.step(now, input, &mut io);
+                }
+                wrapper.on_outputs(&mut cx, &mut outputs);
+            }
         }
-        if let Some(wrapper) = wrapper.as_mut() {
-            let mut cx = Cx { now, me: state.actor, setup: &setup, entity: &mut state.entity, rng: &mut state.malice };
-            wrapper.on_outputs(&mut cx, &mut outputs);
+        state.wrapper = Some(wrapper);
+        let (incarnation, spent) = (state.incarnation, bench.spent());
+        for (us, tick) in ticks {
+            self.after(us, Event::Tick { node, incarnation, tick });
         }
-        state.wrapper = wrapper;
-        (outputs, bench.spent())
+        (outputs, spent)
+    }
+
+    /// A timer of a behaviour; it is forgotten with the behaviour.
+    pub(super) fn tick(&mut self, node: u16, incarnation: u32, tick: u64, memo: &mut Memo) {
+        let state = &self.nodes[usize::from(node)];
+        if state.incarnation == incarnation && state.wrapper.is_some() && !state.crashed() {
+            self.arrive(node, Arrival::Tick(tick), memo);
+        }
     }
 
     pub(super) fn wake(&mut self, node: u16, incarnation: u32, memo: &mut Memo) {
@@ -286,7 +327,7 @@ impl World {
     pub(super) fn behave(&mut self, node: u16, wrapper: Option<Wrapper>, cause: Option<EffectId>) {
         let actor = self.nodes[usize::from(node)].actor;
         let behaviour = wrapper.as_ref().map(|wrapper| wrapper.kind().name().to_owned());
-        if wrapper.is_some() {
+        if wrapper.as_ref().is_some_and(|wrapper| !wrapper.kind().about().omits) {
             self.faulty.insert(actor);
         }
         self.node(node).wrapper = wrapper;

@@ -1,0 +1,133 @@
+//! All behaviours, one per file: the attack and its source in the module comment, what it does, and what must come of it.
+//!
+//! A new one is a file with a constant `ABOUT` and a type named like its kind, and its line in the two lists below.
+
+mod csc_garbage_entry;
+mod equivocating_primary;
+mod forged_vote;
+mod silent;
+mod tampered_ciphertext;
+mod wrong_root;
+
+use super::{Behaviour, Description, Expect};
+use crate::entities::actor::Role;
+use serde::{Deserialize, Serialize};
+
+/// What the files of behaviours need.
+mod prelude {
+    pub use crate::entities::actor::Role;
+    pub use crate::entities::packet::parse_sigma;
+    pub use crate::entities::{Entity, Input, Output, Packet, TimerId};
+    pub use crate::ledger::{Proposal, Secs};
+    pub use crate::pbft::{Kind, Message, Quorum, ReplicaId, Signed, Statement};
+    pub use crate::sim::adversary::cx::{proposal_of, swap};
+    pub use crate::sim::adversary::{Aim, Behaviour, Cx, Description, Expect, Outgoing, Pass};
+    pub use std::collections::BTreeSet;
+    pub use std::sync::Arc;
+}
+
+macro_rules! catalogue {
+    ($($kind:ident $file:ident),* $(,)?) => {
+        /// The behaviours that exist, by the name used in scenario files and links.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum BehaviourKind {
+            $($kind),*
+        }
+
+        impl BehaviourKind {
+            pub const ALL: [BehaviourKind; [$(stringify!($file)),*].len()] = [$(BehaviourKind::$kind),*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(BehaviourKind::$kind => stringify!($file)),*
+                }
+            }
+
+            pub fn about(self) -> &'static Description {
+                match self {
+                    $(BehaviourKind::$kind => &$file::ABOUT),*
+                }
+            }
+
+            /// A fresh one.
+            pub(super) fn start(self) -> Box<dyn Behaviour> {
+                match self {
+                    $(BehaviourKind::$kind => Box::<$file::$kind>::default()),*
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    EquivocatingPrimary equivocating_primary,
+    Silent silent,
+    ForgedVote forged_vote,
+    TamperedCiphertext tampered_ciphertext,
+    WrongRoot wrong_root,
+    CscGarbageEntry csc_garbage_entry,
+}
+
+impl BehaviourKind {
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// A few words for menus and the log.
+    pub fn title(self) -> &'static str {
+        self.about().title
+    }
+
+    /// What must come of it.
+    pub fn expect(self) -> Expect {
+        self.about().expect
+    }
+
+    /// Who can do it; nobody named means anybody.
+    pub fn roles(self) -> &'static [Role] {
+        self.about().roles
+    }
+
+    /// Whether an actor of this role can do it.
+    pub fn fits(self, role: Role) -> bool {
+        self.roles().is_empty() || self.roles().contains(&role)
+    }
+
+    /// The behaviours that an actor of this role can follow.
+    pub fn of(role: Role) -> impl Iterator<Item = BehaviourKind> {
+        Self::ALL.into_iter().filter(move |kind| kind.fits(role))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_behaviour_says_what_it_is_and_is_written_by_its_name() {
+        for kind in BehaviourKind::ALL {
+            let (name, about) = (kind.name(), kind.about());
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{name}\""));
+            assert_eq!(BehaviourKind::parse(name), Some(kind));
+            assert!(!about.title.is_empty() && about.title.len() <= 70, "{name}");
+            assert!(about.expect.sentence.ends_with('.'), "{name}");
+        }
+    }
+
+    /// A file that is not listed would be a behaviour that nobody can ask for.
+    #[test]
+    fn every_file_is_in_the_list() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sim/adversary/catalogue");
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            files.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+        files.retain(|file| file != "mod");
+        files.sort();
+        let mut names = BehaviourKind::ALL.map(BehaviourKind::name);
+        names.sort_unstable();
+        assert_eq!(files, names);
+    }
+}

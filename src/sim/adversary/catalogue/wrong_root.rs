@@ -1,0 +1,32 @@
+//! Signs a header whose Merkle root does not belong to the body (CONSENSUS.md §5.2): refused by PP-8.
+
+use super::prelude::*;
+
+pub(super) const ABOUT: Description = Description {
+    title: "proposes a body that does not match its Merkle root",
+    roles: &[Role::Css],
+    omits: false,
+    expect: Expect {
+        fires: &["PP-8", "TM-1"],
+        decides: true,
+        breaks: &[],
+        sentence: "Every backup recomputes the root, gets another one, and waits for the next primary.",
+    },
+};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrongRoot;
+
+impl Behaviour for WrongRoot {
+    fn on_send(&mut self, cx: &mut Cx<'_, '_>, message: Outgoing, out: &mut Vec<Output>) {
+        if !message.strikes {
+            return out.push(message.output);
+        }
+        let change = |honest: &Proposal| {
+            let mut bad = Proposal { header: honest.header.clone(), txs: honest.txs.clone() };
+            bad.header.tx_root.0[0] ^= 1;
+            Some(bad)
+        };
+        swap(cx, message.output, change, out);
+    }
+}

@@ -1,0 +1,110 @@
+//! What a behaviour has in hand: its own actor with its keys, its own randomness and timers, and what it may overhear.
+
+use super::Ring;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::{Bench, Css, Entity, Output, Packet, Setup};
+use crate::ledger::{Digest, Micros, Proposal, Seq};
+use crate::pbft::{Kind, Message, NodeId, Replica, ReplicaId, Signed, Statement, View};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// The hands of a behaviour during one step.
+pub struct Cx<'a, 'b> {
+    /// The actor's own clock.
+    pub now: Micros,
+    pub me: ActorId,
+    pub setup: &'a Setup,
+    pub entity: &'a mut Entity,
+    pub rng: &'a mut ChaCha8Rng,
+    pub bench: &'a mut Bench<'b>,
+    pub ring: &'a mut Ring,
+    /// Own timers that were set: µs from now, and what [`super::Behaviour::on_tick`] is told.
+    pub ticks: &'a mut Vec<(u64, u64)>,
+}
+
+impl Cx<'_, '_> {
+    pub fn css(&self) -> Option<&Css> {
+        match &*self.entity {
+            Entity::Css(css) => Some(css),
+            _ => None,
+        }
+    }
+
+    /// The gateway's own honest replica, once it runs.
+    pub fn replica(&self) -> Option<&Replica> {
+        self.css()?.replica()
+    }
+
+    pub fn replica_id(&self) -> ReplicaId {
+        ReplicaId(self.me.index)
+    }
+
+    /// A statement under the actor's own key, whatever it says; `None` before it has one.
+    pub fn sign(&self, statement: Statement) -> Option<Signed> {
+        self.css()?.sign(&statement).map(|sig| Signed { statement, sig })
+    }
+
+    /// A statement of this gateway as it stands: own network, view and justification.
+    pub fn statement(&self, kind: Kind, seq: Seq, digest: Digest) -> Option<Statement> {
+        let replica = self.replica()?;
+        let (view, just) = (replica.level().view, replica.entered_by().map_or(Digest::ZERO, |nv| nv.just()));
+        let (network_id, sender) = (replica.config().network_id, self.replica_id());
+        Some(Statement { network_id, kind, sender, view, seq, digest, just })
+    }
+
+    /// All other gateways.
+    pub fn others(&self) -> Arc<[NodeId]> {
+        (0..self.setup.n).filter(|i| self.me.role != Role::Css || *i != self.me.index).map(NodeId).collect()
+    }
+
+    /// A message to all other gateways.
+    pub fn to_others(&self, message: Message) -> Output {
+        Output::Fan { to: self.others(), packet: Packet::Pbft(Arc::new(message)) }
+    }
+
+    /// Whether this gateway leads a view.
+    pub fn leads(&self, view: View) -> bool {
+        self.replica().is_some_and(|replica| replica.config().quorum.primary(view) == self.replica_id())
+    }
+
+    /// The same pre-prepare for another proposal.
+    pub fn pre_prepare(&self, original: &Signed, proposal: Proposal) -> Option<Packet> {
+        let statement = Statement { digest: proposal.digest(), ..original.statement };
+        let message = Message::PrePrepare(self.sign(statement)?, Arc::new(proposal));
+        Some(Packet::Pbft(Arc::new(message)))
+    }
+
+    /// Sets a timer of the behaviour's own.
+    pub fn tick(&mut self, after: u64, tick: u64) {
+        self.ticks.push((after, tick));
+    }
+}
+
+/// Recipients, statement and body of a broadcast pre-prepare.
+pub type Proposed<'a> = (&'a Arc<[NodeId]>, &'a Signed, &'a Arc<Proposal>);
+
+/// A broadcast pre-prepare, taken apart.
+pub fn proposal_of(output: &Output) -> Option<Proposed<'_>> {
+    let Output::Fan { to, packet: Packet::Pbft(message) } = output else { return None };
+    match &**message {
+        Message::PrePrepare(signed, proposal) if signed.statement.kind == Kind::PrePrepare => {
+            Some((to, signed, proposal))
+        }
+        _ => None,
+    }
+}
+
+/// A proposal that differs takes the place of the honest one.
+pub fn swap(
+    cx: &Cx<'_, '_>,
+    output: Output,
+    change: impl FnOnce(&Proposal) -> Option<Proposal>,
+    out: &mut Vec<Output>,
+) {
+    let changed = proposal_of(&output)
+        .and_then(|(to, signed, proposal)| Some((to.clone(), cx.pre_prepare(signed, change(proposal)?)?)));
+    match changed {
+        Some((to, packet)) => out.push(Output::Fan { to, packet }),
+        None => out.push(output),
+    }
+}

@@ -1,0 +1,41 @@
+//! Gateways that share their keys and their plans (CONSENSUS.md §5.2 `colluding_set`).
+//!
+//! A gateway joins by itself and with its own key; no key of a gateway that has not joined is ever here.
+
+use crate::pbft::{ReplicaId, Signed, Signer, Statement};
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Keys and blackboard of the gateways that collude.
+#[derive(Clone, Default)]
+pub struct Ring {
+    keys: BTreeMap<ReplicaId, Arc<dyn Signer>>,
+    /// Slots (view, seq) that are forked by plan: the members' honest votes there are kept back.
+    pub forked: BTreeSet<(u64, u64)>,
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("members", &self.keys.keys()).field("forked", &self.forked).finish()
+    }
+}
+
+impl Ring {
+    pub fn join(&mut self, who: ReplicaId, key: Arc<dyn Signer>) {
+        self.keys.insert(who, key);
+    }
+
+    pub fn members(&self) -> impl Iterator<Item = ReplicaId> {
+        self.keys.keys().copied()
+    }
+
+    pub fn contains(&self, who: ReplicaId) -> bool {
+        self.keys.contains_key(&who)
+    }
+
+    /// A statement under the key of its sender; `None` if the sender is no member.
+    pub fn sign(&self, statement: Statement) -> Option<Signed> {
+        self.keys.get(&statement.sender).map(|key| Signed { statement, sig: key.sign(&statement) })
+    }
+}
