@@ -9,6 +9,7 @@ use voltcast::ledger::Digest;
 use voltcast::sim::export;
 use voltcast::sim::scenario::{Scenario, TariffPeriod};
 use voltcast::sim::state::{self, State};
+use voltcast::sim::summary;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Kind, PacketTag, Trace};
 use voltcast::sim::units::Dur;
@@ -229,4 +230,99 @@ fn cars_that_come_later_are_planned_within_what_is_left() {
     }
     let (_, state) = play(scenario);
     assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
+}
+
+/// Every σ of a command, with when it was made and when a gateway stored it.
+fn commands(trace: &Trace) -> BTreeMap<Digest, (u64, Option<u64>)> {
+    let mut all: BTreeMap<Digest, (u64, Option<u64>)> = BTreeMap::new();
+    for effect in trace.effects() {
+        match &effect.kind {
+            Kind::Fact(FactKind::Signcrypted { sigma, flow: 1, .. }) => {
+                all.insert(*sigma, (effect.t.0, None));
+            }
+            Kind::Fact(FactKind::BlockAppended { sigmas, .. }) => {
+                for sigma in sigmas {
+                    if let Some((_, stored @ None)) = all.get_mut(sigma) {
+                        *stored = Some(effect.t.0);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Every command was on the chain while it lived; gives their number.
+fn stored_in_time(scenario: &Scenario, trace: &Trace) -> usize {
+    let all = commands(trace);
+    let life = u64::from(scenario.entities.ttl) * 1_000_000;
+    for (sigma, (made, stored)) in &all {
+        assert!(stored.is_some_and(|at| at <= made + life), "σ {sigma} of {made} µs");
+    }
+    all.len()
+}
+
+fn delivered(cars: &[summary::Wanted]) -> i64 {
+    let sum = |of: fn(&summary::Wanted) -> i64| cars.iter().map(of).sum::<i64>();
+    sum(|car| car.got_uj) * 100 / sum(|car| car.wanted_uj)
+}
+
+#[test]
+fn a_morning_charges_everybody_across_the_hours() {
+    let scenario = Scenario::preset("morning").unwrap();
+    let (run, state) = preset("morning");
+    let trace = run.trace(BranchId(0));
+    assert_eq!(state.refused, [], "nothing is refused");
+    assert_eq!(state.bills.iter().filter(|bill| bill.last).count(), 20);
+    assert!(stored_in_time(&scenario, trace) >= 30);
+    assert!(delivered(&summary::wanted(&scenario, trace)) >= 95);
+    // Tickets, lists and commands of every hour in which somebody charges.
+    let hours = |wanted: &dyn Fn(&FactKind) -> bool| -> BTreeSet<u64> {
+        let of = trace.effects().iter().filter(|e| matches!(&e.kind, Kind::Fact(fact) if wanted(fact)));
+        of.map(|e| e.t.0 / 3_600_000_000).collect()
+    };
+    assert_eq!(hours(&|f| matches!(f, FactKind::ListSent { .. })), BTreeSet::from([0, 1, 2, 3, 4, 5]));
+    assert_eq!(hours(&|f| matches!(f, FactKind::KeyAccepted { class: 2, .. })).len(), 5);
+    assert!(hours(&|f| matches!(f, FactKind::Signcrypted { flow: 1, .. })).len() >= 5);
+    let mut charged: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for effect in trace.effects() {
+        if let Kind::Fact(FactKind::Metered { transaction, power_w: 1.., .. }) = &effect.kind {
+            charged.entry(*transaction).or_default().insert(effect.t.0 / 3_600_000_000);
+        }
+    }
+    assert!(charged.values().filter(|hours| hours.len() > 1).count() >= 10, "cars charge across the ends of epochs");
+}
+
+#[test]
+fn an_evening_serves_the_queue_and_says_why_somebody_left_short() {
+    let scenario = Scenario::preset("evening-peak").unwrap();
+    let (run, state) = preset("evening-peak");
+    let trace = run.trace(BranchId(0));
+    assert_eq!(state.refused, []);
+    stored_in_time(&scenario, trace);
+    let cars = summary::wanted(&scenario, trace);
+    assert_eq!(cars.len(), 100);
+    assert!(delivered(&cars) >= 85, "{} %", delivered(&cars));
+    assert!(cars.iter().all(|car| car.got_uj * 100 >= car.wanted_uj * 98 || car.reason.is_some()));
+    let resolved = scenario.resolved();
+    let waited = trace.effects().iter().filter(|e| {
+        let car = e.actor.and_then(|ev| resolved.fleet.ev.get(usize::from(ev.index)));
+        matches!(e.kind, Kind::Fact(FactKind::PluggedIn { .. })) && car.is_some_and(|car| e.t.0 > car.arrive.0)
+    });
+    assert!(waited.count() >= 20, "cars queue for piles");
+    let centres: BTreeSet<ActorId> =
+        facts(trace).filter(|(_, f, _)| matches!(f, FactKind::Planned { .. })).map(|(csc, ..)| csc).collect();
+    assert_eq!(centres.len(), 3);
+}
+
+#[test]
+fn a_hundred_gateways_need_19_800_messages_for_a_block() {
+    let (run, state) = preset("hundred");
+    let (blocks, _) = agreed(&state, &[]);
+    assert!(blocks >= 2);
+    let counts = sent(run.trace(BranchId(0)));
+    let votes = [PacketTag::PrePrepare, PacketTag::Prepare, PacketTag::Commit].map(|tag| counts[&tag]);
+    assert_eq!(votes.iter().sum::<u64>(), 19_800 * blocks);
+    assert_eq!(state.bills.iter().filter(|bill| bill.last && bill.total > 0).count(), 40);
 }

@@ -1,15 +1,19 @@
 //! The charging schedule centre: collects uploads, plans within the caps, signcrypts one σ for all cars addressed
 //! (paper §4.2, WORLD.md §4, §7.3).
 
+mod agenda;
+
+pub use agenda::{Instruction, Task};
+
 use super::actor::{ActorId, Role};
-use super::command::{Command, Profile};
+use super::command::{AreaLimit, Command, DefaultTariff, Period, Profile};
 use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op, PlanLine};
 use super::io::{Input, Io, TimerId, cost};
 use super::packet::Packet;
-use super::plant::{Share, total};
-use super::schedule::{self, Standing, Wish};
-use super::setup::Genesis;
+use super::plant::{Battery, Share, total};
+use super::schedule::{self, Caps, Standing, Wish};
+use super::setup::{Genesis, TariffTable};
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::{Routing, Upload};
@@ -30,40 +34,74 @@ const STAY: u64 = 28_800;
 pub struct Csc {
     pub enrolment: Enrolment,
     genesis: Option<Arc<Genesis>>,
-    /// Cars that may be addressed, by record.
+    /// Cars that may be addressed, by record, and the epoch of the list they come from.
     cars: list::Union,
+    listed: u32,
     /// Session record of a sleeping car, to be addressed in place of its own.
     sessions: BTreeMap<RecordId, PublicRecord>,
     uploads: BTreeMap<RecordId, Upload>,
+    /// Cars that no plan knows yet.
     fresh: BTreeSet<RecordId>,
+    /// A car that is planned has sent another state since, and the timer for planning anew is set.
+    news: bool,
+    replanning: bool,
     transactions: BTreeMap<RecordId, u64>,
     /// Newest order of each car, and its area.
     orders: BTreeMap<RecordId, (u16, Profile)>,
     profiles: u32,
     opened: BTreeSet<SigmaId>,
+    /// What its operator wants done, earliest last.
+    agenda: Vec<Task>,
+    limits: Vec<(u16, AreaLimit)>,
+    /// Tariffs of commands from a unix second on, in order; the scenario's own before.
+    tariffs: Vec<DefaultTariff>,
+    /// Cars whose transaction was stopped by order.
+    stopped: BTreeSet<RecordId>,
 }
 
 impl Csc {
-    pub fn new(enrolment: Enrolment) -> Self {
+    /// `agenda`: what its operator wants done, and when.
+    pub fn new(enrolment: Enrolment, mut agenda: Vec<Task>) -> Self {
+        agenda.sort_by_key(|task| core::cmp::Reverse(task.at));
         Csc {
             enrolment,
             genesis: None,
             cars: BTreeMap::new(),
+            listed: 0,
             sessions: BTreeMap::new(),
             uploads: BTreeMap::new(),
             fresh: BTreeSet::new(),
+            news: false,
+            replanning: false,
             transactions: BTreeMap::new(),
             orders: BTreeMap::new(),
             profiles: 0,
             opened: BTreeSet::new(),
+            agenda,
+            limits: Vec::new(),
+            tariffs: Vec::new(),
+            stopped: BTreeSet::new(),
         }
     }
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
-            Input::Start => self.enrolment.start(io),
+            Input::Start => {
+                self.enrolment.start(io);
+                self.next_task(now, io);
+            }
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
-            Input::Timer(TimerId::Plan) => self.plan(now, io),
+            Input::Timer(TimerId::Tickets) => {
+                self.forget_departed(now);
+                let still = !self.uploads.is_empty() || !self.agenda.is_empty();
+                self.enrolment.on_tickets_due(now, still, io);
+            }
+            Input::Timer(TimerId::Plan) => {
+                let fresh = core::mem::take(&mut self.fresh);
+                self.plan(now, &fresh, io);
+            }
+            Input::Timer(TimerId::Replan) => self.replan(now, io),
+            Input::Timer(TimerId::Task) => self.on_task(now, io),
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { packet, .. } => match packet {
                 Packet::Answer(wire) => {
@@ -85,6 +123,11 @@ impl Csc {
         match plain.and_then(|plain| list::accept(&setup.params, &setup.kgc, &plain)) {
             Ok(list) => {
                 io.bench.charge(cost::DERIVE * list.records.len() as u64);
+                // The first list of an epoch begins a new union.
+                if list.epoch == setup.epoch(now) && self.listed != list.epoch {
+                    self.listed = list.epoch;
+                    self.cars.clear();
+                }
                 list::merge(&mut self.cars, list, setup.epoch(now));
             }
             Err(failure) => io.refuse("list", failure, None, None),
@@ -98,15 +141,11 @@ impl Csc {
                 io.fact(FactKind::Opened { sigma, flow: 4, error: None });
                 let (soc_ppm, target_ppm, departure) = (upload.soc_ppm, upload.target_ppm, upload.departure);
                 io.fact(FactKind::Uploaded { rid: Digest(rid.0), soc_ppm, target_ppm, departure });
-                if self.fresh.is_empty() {
-                    io.timer(TimerId::Plan, COLLECT);
-                }
-                self.fresh.insert(rid);
                 if let Some(Ok(session)) = upload.session.map(|record| record.derive(&self.enrolment.setup.params)) {
                     io.bench.charge(cost::DERIVE);
                     self.sessions.insert(rid, session);
                 }
-                self.uploads.insert(rid, upload);
+                self.noted(now, rid, upload, io);
             }
             Err(failure) => {
                 let error = Some(failure.error.name().to_owned());
@@ -142,10 +181,70 @@ impl Csc {
         Ok((opened.sender_rid, upload))
     }
 
+    /// A car nobody has planned yet is planned soon, together with others that come at the same time; news of the others
+    /// waits for the next time all are planned anew.
+    fn noted(&mut self, now: Micros, rid: RecordId, upload: Upload, io: &mut Io<'_, '_>) {
+        if self.stopped.contains(&rid) {
+            return;
+        }
+        if self.uploads.insert(rid, upload).is_some() {
+            self.news = true;
+        } else {
+            if self.fresh.is_empty() {
+                io.timer(TimerId::Plan, COLLECT);
+            }
+            self.fresh.insert(rid);
+        }
+        if !self.replanning {
+            self.watch(now, io);
+        }
+    }
+
+    fn watch(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let setup = &self.enrolment.setup;
+        let next = setup.until_next(now, setup.plan_every).filter(|_| !self.uploads.is_empty());
+        self.replanning = next.is_some();
+        if let Some(next) = next {
+            io.timer(TimerId::Replan, Micros(next.0 + COLLECT.0));
+        }
+    }
+
+    /// Every `plan_every`, if an upload changed, all cars are planned anew.
+    fn replan(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        self.forget_departed(now);
+        if core::mem::take(&mut self.news) {
+            let all: BTreeSet<RecordId> =
+                self.uploads.keys().filter(|rid| !self.fresh.contains(rid)).copied().collect();
+            self.plan(now, &all, io);
+        }
+        self.watch(now, io);
+    }
+
+    /// Cars whose time is over are nobody's business any more.
+    fn forget_departed(&mut self, now: Micros) {
+        let unix = self.enrolment.setup.unix(now).0;
+        let gone = |upload: &Upload| {
+            let leaves = if upload.departure == 0 { upload.time + STAY } else { upload.departure };
+            leaves <= unix
+        };
+        let gone: Vec<RecordId> = self.uploads.iter().filter(|(_, u)| gone(u)).map(|(rid, _)| *rid).collect();
+        for rid in gone {
+            self.forget(&rid);
+        }
+        self.limits.retain(|(_, limit)| limit.to > unix);
+    }
+
+    fn forget(&mut self, rid: &RecordId) {
+        self.uploads.remove(rid);
+        self.orders.remove(rid);
+        self.sessions.remove(rid);
+        self.fresh.remove(rid);
+    }
+
     /// The record of the first car that the next plan will address, as this CSC has it.
     pub fn next_addressed(&mut self, now: Micros) -> Option<&mut PublicRecord> {
-        let wishes = self.wishes(self.enrolment.setup.unix(now).0);
-        let first = wishes.iter().find(|(rid, wish)| wish.need_uj > 0 && self.cars.contains_key(rid))?.0;
+        let wishes = self.wishes(self.enrolment.setup.unix(now).0, &self.fresh);
+        let first = wishes.iter().find(|(_, wish)| wish.need_uj > 0)?.0;
         self.cars.get_mut(&first)
     }
 
@@ -154,47 +253,71 @@ impl Csc {
         self.cars.insert(record.rid, record);
     }
 
-    /// Wishes of the cars whose upload is new, in the order of their records.
-    fn wishes(&self, now: u64) -> Vec<(RecordId, Wish)> {
-        let setup = &self.enrolment.setup;
-        let wish = |rid: &RecordId| {
-            let upload = self.uploads.get(rid)?;
-            let pile = self.genesis.as_ref()?.owner(&upload.pile)?;
-            let leaves_in = if upload.departure == 0 { STAY } else { upload.departure.saturating_sub(now).min(STAY) };
-            let need_uj = schedule::need_uj(upload.soc_ppm, upload.target_ppm, upload.capacity_wh);
-            let (area, max_power_w) = (setup.area_of(pile.index), upload.max_power_w.min(setup.rating_w));
-            Some((*rid, Wish { rid: rid.0, area, need_uj, max_power_w, leaves_in }))
-        };
-        self.fresh.iter().filter_map(wish).collect()
+    fn record_of(&self, rid: &RecordId) -> Option<&PublicRecord> {
+        self.sessions.get(rid).or_else(|| self.cars.get(rid))
     }
 
-    fn plan(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+    /// Wishes of those cars that can be addressed, in the order of their records.
+    fn wishes(&self, now: u64, whom: &BTreeSet<RecordId>) -> Vec<(RecordId, Wish)> {
+        let setup = &self.enrolment.setup;
+        let wish = |rid: &RecordId| {
+            let upload = self.uploads.get(rid).filter(|_| self.record_of(rid).is_some())?;
+            let pile = self.genesis.as_ref()?.owner(&upload.pile)?;
+            let leaves_in = if upload.departure == 0 { STAY } else { upload.departure.saturating_sub(now).min(STAY) };
+            // What was ordered since the car told its state has come or gone meanwhile.
+            let since = self.orders.get(rid).map_or(0, |(_, order)| order.energy_between(upload.time, now));
+            let need = schedule::need_uj(upload.soc_ppm, upload.target_ppm, upload.capacity_wh);
+            let spare = if upload.discharge { schedule::spare_uj(upload.soc_ppm, upload.capacity_wh) } else { 0 };
+            let accepts = Battery::new(upload.capacity_wh, upload.soc_ppm, upload.max_power_w).accept_w();
+            let wish = Wish {
+                rid: rid.0,
+                area: setup.area_of(pile.index),
+                need_uj: need.saturating_sub(since).max(0),
+                spare_uj: spare.saturating_add(since).max(0),
+                max_power_w: accepts.unsigned_abs().min(setup.rating_w),
+                leaves_in,
+            };
+            Some((*rid, wish))
+        };
+        whom.iter().filter_map(wish).collect()
+    }
+
+    /// What this CSC may give out: its share of every cap, and less where it has announced a limit.
+    fn caps(&self) -> Caps {
+        let setup = &self.enrolment.setup;
+        let share = u64::from(setup.csc.max(1));
+        let areas = setup.area_cap_w.iter().map(|cap| u64::from(*cap) / share).collect();
+        let split = |limit: &AreaLimit| AreaLimit { limit_w: limit.limit_w / u32::from(setup.csc.max(1)), ..*limit };
+        let limits = self.limits.iter().map(|(area, limit)| (*area, split(limit))).collect();
+        Caps { areas, feeder_w: u64::from(setup.feeder_cap_w) / share, limits }
+    }
+
+    fn plan(&mut self, now: Micros, whom: &BTreeSet<RecordId>, io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
         let created = setup.unix(now).0;
-        let wishes = self.wishes(created);
-        self.fresh.clear();
+        let wishes = self.wishes(created, whom);
         let only: Vec<Wish> = wishes.iter().map(|(_, wish)| *wish).collect();
-        let share = u64::from(setup.csc.max(1));
-        let areas: Vec<u64> = setup.area_cap_w.iter().map(|cap| u64::from(*cap) / share).collect();
-        let replanned = |rid: &RecordId| wishes.iter().any(|(of, wish)| of == rid && wish.need_uj > 0);
-        let others = self.orders.iter().filter(|(rid, _)| !replanned(rid));
+        let planned: BTreeSet<&RecordId> = wishes.iter().map(|(rid, _)| rid).collect();
+        let others = self.orders.iter().filter(|(rid, _)| !planned.contains(rid));
         let standing: Vec<Standing<'_>> = others.map(|(_, (area, profile))| (*area, profile)).collect();
-        let plans = schedule::plan(created, &only, &areas, u64::from(setup.feeder_cap_w) / share, &standing);
+        let plans = schedule::plan(created, &only, &self.caps(), &standing);
         io.bench.charge(plans.iter().map(|p| p.len() as u64).sum());
         let mut orders: Vec<(PublicRecord, Profile)> = Vec::new();
         let mut lines: Vec<PlanLine> = Vec::new();
-        for ((rid, wish), periods) in wishes.iter().zip(plans) {
-            let known = self.sessions.get(rid).or_else(|| self.cars.get(rid));
-            let (Some(record), Some(end)) = (known, periods.last()) else { continue };
-            if self.orders.contains_key(rid) || periods.iter().any(|p| p.limit_w > 0) {
-                let record = record.clone();
-                let duration = end.start.max(1) + schedule::SLOT;
-                let profile = self.profile(rid, wish, created, duration, periods);
-                self.orders.insert(*rid, (wish.area, profile.clone()));
-                let limit_w = profile.periods.first().map_or(0, |p| p.limit_w);
-                lines.push(PlanLine { rid: Digest(rid.0), limit_w, periods: profile.periods.len() as u8 });
-                orders.push((record, profile));
+        for ((rid, wish), mut periods) in wishes.iter().zip(plans) {
+            let Some(record) = self.record_of(rid).cloned() else { continue };
+            if periods.is_empty() {
+                periods.push(Period { start: 0, limit_w: 0 });
             }
+            let profile = self.profile(rid, wish, created, periods);
+            let moves = profile.periods.iter().any(|p| p.limit_w != 0);
+            if self.orders.get(rid).map_or(!moves, |(_, old)| profile.same_from(old, created)) {
+                continue;
+            }
+            self.orders.insert(*rid, (wish.area, profile.clone()));
+            let limit_w = profile.periods.first().map_or(0, |p| p.limit_w);
+            lines.push(PlanLine { rid: Digest(rid.0), limit_w, periods: profile.periods.len() as u8 });
+            orders.push((record, profile));
         }
         io.ruled(FactKind::Planned { lines }, ActorRule::En4);
         if !orders.is_empty() {
@@ -202,22 +325,21 @@ impl Csc {
         }
     }
 
-    fn profile(
-        &mut self,
-        rid: &RecordId,
-        wish: &Wish,
-        created: u64,
-        duration: u32,
-        periods: Vec<super::command::Period>,
-    ) -> Profile {
-        let setup = self.enrolment.setup.clone();
+    /// The tariff that commands of this second name.
+    fn tariff_at(&self, unix: u64) -> &TariffTable {
+        let newest = self.tariffs.iter().rev().find(|tariff| tariff.valid_from <= unix);
+        newest.map_or(&self.enrolment.setup.tariff, |tariff| &tariff.tariff)
+    }
+
+    fn profile(&mut self, rid: &RecordId, wish: &Wish, created: u64, periods: Vec<Period>) -> Profile {
         let next = (u64::from(self.enrolment.me.index) << 48) + self.transactions.len() as u64 + 1;
         let transaction = *self.transactions.entry(*rid).or_insert(next);
         self.profiles += 1;
+        let duration = periods.last().map_or(0, |end| end.start).max(1) + schedule::SLOT;
+        let mut tariff = self.tariff_at(created).clone();
+        let price = tariff.periods.first().copied();
         // A command names no price that begins after its end.
-        let mut tariff = setup.tariff.clone();
         tariff.periods.retain(|price| price.start < duration);
-        let price = setup.tariff.periods.first().copied();
         let share = price.map(|price| Share { price, charged_uj: wish.need_uj, discharged_uj: 0 });
         Profile {
             transaction,
@@ -258,7 +380,7 @@ impl Csc {
         io: &mut Io<'_, '_>,
     ) -> Option<(Digest, Arc<[u8]>)> {
         let setup = self.enrolment.setup.clone();
-        let ticket = self.enrolment.take_ticket(setup.epoch(now));
+        let ticket = self.enrolment.spend(now, io);
         let (Some(key), Some(ticket)) = (self.enrolment.key().cloned(), ticket) else {
             let (what, reason) = ("command".to_owned(), "no ticket is left for this hour".to_owned());
             io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En4);

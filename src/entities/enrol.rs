@@ -1,5 +1,8 @@
 //! How an actor comes to its keys: first request, acceptance, tickets, repetition of what was lost (paper §4.1,
 //! WORLD.md §5). The same for everybody but the KGC.
+//!
+//! Requests go out one after the other. Tickets are for one epoch each: more are asked for when fewer than half are left,
+//! and those of the next epoch before it begins, so that nobody falls silent at the turn of the hour.
 
 use super::actor::{ActorId, Role};
 use super::fact::{FactKind, Op};
@@ -23,6 +26,8 @@ const FIRST_RETRY: Micros = Micros(500_000);
 const LAST_RETRY: Micros = Micros(8_000_000);
 /// Requests start within this time after the run.
 const START_SPREAD_US: u32 = 50_000;
+/// Tickets of an epoch are asked for so many seconds before it begins, or in the middle of a shorter one.
+const AHEAD: u32 = 300;
 
 /// A request on its way.
 #[derive(Clone, Debug)]
@@ -56,9 +61,13 @@ pub struct Enrolment {
     validity: (u32, u32),
     tickets_wanted: u16,
     open: Option<Open>,
+    /// Requests that wait until the open one is answered.
+    queue: VecDeque<Open>,
     refused: bool,
     key: Option<KeyPair>,
     tickets: Stock,
+    /// Epoch for whose tickets the timer is set.
+    next_epoch: Option<u32>,
     /// Whether it also asks for a session record, to lend its key to a pile; and that record.
     lends: bool,
     session: Option<KeyPair>,
@@ -95,9 +104,11 @@ impl Enrolment {
             validity,
             tickets_wanted,
             open: None,
+            queue: VecDeque::new(),
             refused: false,
             key: None,
             tickets: Stock::default(),
+            next_epoch: None,
             lends: false,
             session: None,
         }
@@ -128,7 +139,44 @@ impl Enrolment {
     }
 
     pub fn has_ticket(&self, epoch: u32) -> bool {
-        self.tickets.0.iter().any(|t| t.record().valid_from() == epoch)
+        self.stock(epoch) > 0
+    }
+
+    /// Unused tickets of an epoch.
+    pub fn stock(&self, epoch: u32) -> usize {
+        self.tickets.0.iter().filter(|t| t.record().valid_from() == epoch).count()
+    }
+
+    /// The next unused ticket of this epoch, with care for those that come after it.
+    pub fn spend(&mut self, now: Micros, io: &mut Io<'_, '_>) -> Option<Ticket> {
+        let epoch = self.setup.epoch(now);
+        let ticket = self.take_ticket(epoch);
+        if self.stock(epoch) < usize::from(self.tickets_wanted / 2) {
+            self.want_tickets(epoch, io);
+        }
+        if self.next_epoch.is_none_or(|next| next <= epoch) {
+            self.next_epoch = Some(epoch + 1);
+            let len = self.setup.params.policy.epoch_len;
+            let due = (u64::from(epoch) + 1) * u64::from(len) - u64::from(AHEAD.min(len / 2));
+            io.timer(TimerId::Tickets, Micros(self.setup.micros(due).0.saturating_sub(now.0)));
+        }
+        ticket
+    }
+
+    /// The next epoch is near: its tickets are asked for if there is still something to say in it.
+    pub fn on_tickets_due(&mut self, now: Micros, still: bool, io: &mut Io<'_, '_>) {
+        let next = self.setup.epoch(now) + 1;
+        if still && !self.has_ticket(next) {
+            self.want_tickets(next, io);
+        }
+    }
+
+    /// Asks for a stock of an epoch's tickets, unless it has asked already.
+    pub fn want_tickets(&mut self, epoch: u32, io: &mut Io<'_, '_>) {
+        let same = |open: &Open| open.want.class == Class::Ticket && open.want.from == epoch;
+        if !self.open.iter().chain(&self.queue).any(same) {
+            self.ask_for(Class::Ticket, self.tickets_wanted, epoch, io);
+        }
     }
 
     /// Why the actor waits, in words.
@@ -160,6 +208,9 @@ impl Enrolment {
     }
 
     fn post(&mut self, open: Open, io: &mut Io<'_, '_>) {
+        if self.open.is_some() {
+            return self.queue.push_back(open);
+        }
         io.bench.charge(cost::BOX + cost::SIGN);
         io.send(self.setup.kgc_node(), Packet::Request(open.wire.clone()));
         io.timer(TimerId::Request, open.retry);
@@ -190,8 +241,7 @@ impl Enrolment {
     }
 
     /// Records of this epoch beside the own one: tickets, or a session record.
-    fn ask_for(&mut self, class: Class, count: u16, now: Micros, io: &mut Io<'_, '_>) {
-        let epoch = self.setup.epoch(now).max(self.validity.0);
+    fn ask_for(&mut self, class: Class, count: u16, epoch: u32, io: &mut Io<'_, '_>) {
         let Some(key) = self.key.clone().filter(|_| count > 0) else { return };
         let secrets: Vec<UserSecret> = (0..count).map(|_| wide(&mut self.keys)).collect();
         let rand = Randomness { sign: io.rand32(), seal: io.rand32() };
@@ -218,6 +268,14 @@ impl Enrolment {
     pub fn on_answer(&mut self, now: Micros, wire: &[u8], io: &mut Io<'_, '_>) -> Progress {
         let Some(open) = self.open.take() else { return Progress::Nothing };
         io.out.push(Output::CancelTimer(TimerId::Request));
+        let progress = self.accept(now, open, wire, io);
+        if let Some(next) = self.queue.pop_front() {
+            self.post(next, io);
+        }
+        progress
+    }
+
+    fn accept(&mut self, now: Micros, open: Open, wire: &[u8], io: &mut Io<'_, '_>) -> Progress {
         if open.secrets.is_empty() {
             return Progress::Nothing; // an attach: CLA1 or CLA0, nothing to accept
         }
@@ -240,12 +298,16 @@ impl Enrolment {
         match open.want.class {
             Class::Id => {
                 self.key = pairs.into_iter().next();
-                self.ask_for(Class::Ticket, self.tickets_wanted, now, io);
+                // Only a valid record may ask: a car that comes later does so when it arrives.
+                if self.validity.0 <= self.setup.epoch(now) {
+                    self.want_tickets(self.setup.epoch(now), io);
+                }
                 Progress::Key
             }
             Class::Ticket => {
                 self.tickets.0.extend(pairs.into_iter().filter_map(|pair| Ticket::new(pair).ok()));
-                self.ask_for(Class::Session, u16::from(self.lends && self.session.is_none()), now, io);
+                let lend = u16::from(self.lends && self.session.is_none());
+                self.ask_for(Class::Session, lend, open.want.from, io);
                 Progress::Tickets
             }
             Class::Session => {

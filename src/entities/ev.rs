@@ -3,9 +3,9 @@
 
 use super::actor::{ActorId, Role};
 use super::csc::signcrypt_facts;
-use super::enrol::Enrolment;
+use super::enrol::{Enrolment, Progress};
 use super::fact::{FactKind, Op};
-use super::io::{Input, Io, PlantEvent, TimerId, Wish, cost};
+use super::io::{Input, Io, Output, PlantEvent, TimerId, Wish, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::Battery;
 use super::setup::Genesis;
@@ -27,6 +27,8 @@ pub struct Wants {
     pub target_ppm: u32,
     /// Unix seconds.
     pub departure: u64,
+    /// The car lets energy flow back to the grid.
+    pub v2g: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,23 @@ struct AtPile {
     /// Unix seconds.
     since: u64,
     session: Option<(Session, RecordId)>,
+    /// What the pile offered while the car had no ticket.
+    offer: Option<Offer>,
+    /// The pile's record, once its offer was taken.
+    record: Option<Box<PublicRecord>>,
 }
+
+/// A pile's greeting.
+#[derive(Clone, Debug)]
+struct Offer {
+    from: NodeId,
+    plug: PlugId,
+    pile: [u8; 106],
+    gateway: [u8; 32],
+}
+
+/// Tickets for plugging in: flow 5 and the first upload.
+const TO_PLUG_IN: usize = 2;
 
 #[derive(Clone, Debug)]
 pub struct Ev {
@@ -76,11 +94,13 @@ impl Ev {
         match input {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
+            Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.plugged.is_some(), io),
+            Input::Timer(TimerId::Upload) => self.upload_again(now, io),
             Input::Wish(Wish::Complain) => self.complain(io),
             Input::Timer(_) | Input::Wish(_) => {}
             Input::Plant(PlantEvent::PluggedIn { peer }) => {
                 let since = self.enrolment.setup.unix(now).0;
-                self.plugged = Some(AtPile { pile: peer, since, session: None });
+                self.plugged = Some(AtPile { pile: peer, since, session: None, offer: None, record: None });
                 io.fact(FactKind::PluggedIn { cp: peer });
             }
             Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w, .. }) => {
@@ -88,16 +108,23 @@ impl Ev {
                 self.power_w = power_w;
             }
             Input::Plant(PlantEvent::Unplugged) => {
+                io.out.push(Output::CancelTimer(TimerId::Upload));
                 if let Some(at) = &self.plugged {
                     io.fact(FactKind::Departed { cp: at.pile });
                 }
             }
             Input::Deliver { from, packet } => match packet {
                 Packet::Answer(wire) => {
-                    self.enrolment.on_answer(now, wire, io);
+                    let progress = self.enrolment.on_answer(now, wire, io);
+                    let offer = self.plugged.as_mut().filter(|_| progress == Progress::Tickets);
+                    if let Some(offer) = offer.and_then(|at| at.offer.take()) {
+                        self.on_offer(now, offer, io);
+                    }
                 }
                 Packet::Letter(genesis) => self.genesis = Some(genesis.clone()),
-                Packet::Offer { plug, pile, gateway } => self.on_offer(now, from, plug, pile, gateway, io),
+                Packet::Offer { plug, pile, gateway } => {
+                    self.on_offer(now, Offer { from, plug: *plug, pile: *pile, gateway: *gateway }, io);
+                }
                 Packet::Frame(frame) => self.on_frame(now, from, frame, io),
                 _ => {}
             },
@@ -105,17 +132,18 @@ impl Ev {
     }
 
     /// Flow 5 to the pile, attach at the KGC, flow 4 to the CSC.
-    fn on_offer(
-        &mut self,
-        now: Micros,
-        from: NodeId,
-        plug: &PlugId,
-        pile: &[u8; 106],
-        gateway: &[u8; 32],
-        io: &mut Io<'_, '_>,
-    ) {
+    fn on_offer(&mut self, now: Micros, offer: Offer, io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
-        let record = Record(*pile).derive(&setup.params);
+        let epoch = setup.epoch(now);
+        if self.enrolment.key().is_some() && self.enrolment.stock(epoch) < TO_PLUG_IN {
+            self.enrolment.want_tickets(epoch, io);
+            if let Some(at) = self.plugged.as_mut() {
+                at.offer = Some(offer);
+            }
+            return;
+        }
+        let Offer { from, plug, pile, gateway } = offer;
+        let record = Record(pile).derive(&setup.params);
         io.bench.charge(cost::DERIVE);
         let known = |r: &PublicRecord| self.genesis.as_ref().is_some_and(|g| g.owner(&r.rid.0) == setup.actor(from));
         let (Ok(record), Some(key)) = (record, self.enrolment.key().cloned()) else { return };
@@ -123,20 +151,35 @@ impl Ev {
             let failure = Failure { check: Check::R9, error: crate::clmmsc::Error::Unpinned };
             return io.refuse("offer", failure, None, setup.actor(from));
         }
-        let kses = session_key(&key, plug, &io.rand32());
+        let kses = session_key(&key, &plug, &io.rand32());
         let unix = setup.unix(now).0;
         let not_after = unix + u64::from(setup.params.policy.ttl_max);
         let delegated = self.enrolment.session().and_then(|pair| Delegated::lend(pair).ok());
-        let plug_in = PlugIn { kses: kses.clone(), plug: *plug, not_before: unix, not_after, delegated };
+        let plug_in = PlugIn { kses: kses.clone(), plug, not_before: unix, not_after, delegated };
         if let Some(sigma) = self.signcrypt(now, Flow::PLUG_IN, &record, &plug_in.encode(), io) {
             io.send(from, Packet::Direct(sigma));
             if let Some(at) = self.plugged.as_mut() {
                 at.session = Some((Session::new(kses, Side::Ev), record.rid));
+                at.record = Some(Box::new(record.clone()));
             }
         }
-        self.gateway = self.genesis.as_ref().and_then(|g| g.owner(gateway)).map(|css| setup.node(css));
-        self.enrolment.attach(now, *gateway, io);
+        self.gateway = self.genesis.as_ref().and_then(|g| g.owner(&gateway)).map(|css| setup.node(css));
+        self.enrolment.attach(now, gateway, io);
         self.upload(now, &record, io);
+        self.watch(now, io);
+    }
+
+    fn watch(&self, now: Micros, io: &mut Io<'_, '_>) {
+        let setup = &self.enrolment.setup;
+        if let Some(after) = setup.until_next(now, setup.upload_every) {
+            io.timer(TimerId::Upload, after);
+        }
+    }
+
+    fn upload_again(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        let Some(record) = self.plugged.as_ref().and_then(|at| at.record.clone()) else { return };
+        self.upload(now, &record, io);
+        self.watch(now, io);
     }
 
     fn upload(&mut self, now: Micros, pile: &PublicRecord, io: &mut Io<'_, '_>) {
@@ -144,7 +187,7 @@ impl Ev {
         let csc = ActorId::new(Role::Csc, self.enrolment.me.index % setup.csc.max(1));
         let Some(to) = self.genesis.as_ref().and_then(|g| g.record(csc)).cloned() else { return };
         let upload = Upload {
-            discharge: false,
+            discharge: self.wants.v2g,
             time: setup.unix(now).0,
             soc_ppm: self.battery.soc_ppm(),
             capacity_wh: self.battery.capacity_wh,
@@ -171,7 +214,7 @@ impl Ev {
         io: &mut Io<'_, '_>,
     ) -> Option<Arc<[u8]>> {
         let setup = self.enrolment.setup.clone();
-        let ticket = self.enrolment.take_ticket(setup.epoch(now))?;
+        let ticket = self.enrolment.spend(now, io)?;
         let key = self.enrolment.key()?.clone();
         let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor: 64, pad_to: 0 };
         let made =

@@ -28,8 +28,18 @@ pub enum TimerId {
     Pair,
     /// KGC: a routed σ should be on the chain by now.
     Stored,
+    /// The next epoch's tickets should be asked for.
+    Tickets,
+    /// KGC: an epoch begins, its list is due.
+    Epoch,
+    /// Car: the next upload is due.
+    Upload,
     /// CSC: uploads are collected, plan.
     Plan,
+    /// CSC: all cars are planned anew.
+    Replan,
+    /// CSC: the next entry of the operator's agenda is due.
+    Task,
     /// Pile: limit or price changes.
     Dispatch,
     /// Gateway: a timer of its replica.
@@ -45,7 +55,12 @@ impl TimerId {
             TimerId::List => "list",
             TimerId::Pair => "pair",
             TimerId::Stored => "stored",
+            TimerId::Tickets => "tickets",
+            TimerId::Epoch => "epoch",
+            TimerId::Upload => "upload",
             TimerId::Plan => "plan",
+            TimerId::Replan => "replan",
+            TimerId::Task => "task",
             TimerId::Dispatch => "dispatch",
             TimerId::Pbft(pbft::Timer::Batch) => "batch",
             TimerId::Pbft(pbft::Timer::Relay) => "relay",

@@ -14,7 +14,7 @@ use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::Routing;
 use crate::clmmsc::verify::ticket_of;
-use crate::clmmsc::{Class, Failure, KeyPair, PublicRecord, Record, RecordId, SigmaId, list, request};
+use crate::clmmsc::{Class, Failure, Flow, KeyPair, PublicRecord, Record, RecordId, SigmaId, list, request};
 use crate::ledger::{self, Digest, Micros, Secs};
 use crate::pbft::{self, Config, Follower, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -115,14 +115,14 @@ impl Kgc {
         match input {
             Input::Start => io.fact(FactKind::SetUp { params_id: Digest(self.setup.params.id) }),
             Input::Timer(TimerId::Answer) => self.send_answers(now, io),
-            Input::Timer(TimerId::List) => self.send_lists(now, io),
+            Input::Timer(TimerId::List | TimerId::Epoch) => self.send_lists(now, io),
             Input::Timer(TimerId::Pair) => self.give_up(now, io),
             Input::Timer(TimerId::Stored) => self.repeat(now, io),
             Input::Wish(Wish::OpenTicket) => self.open_ticket(io),
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { from, packet } => match packet {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
-                Packet::Submit { sigma, .. } => self.on_submit(now, sigma, io),
+                Packet::Submit { gateways, sigma } => self.on_submit(now, gateways, sigma, io),
                 Packet::Direct(sigma) => self.on_routing(now, sigma, io),
                 Packet::Pbft(msg) => self.on_publish(msg, io),
                 _ => {}
@@ -259,6 +259,8 @@ impl Kgc {
             return io.timer(TimerId::List, LIST_AFTER); // nobody to send it to yet
         };
         let epoch = self.setup.epoch(now);
+        let begin = (u64::from(epoch) + 1) * u64::from(self.setup.params.policy.epoch_len);
+        io.timer(TimerId::Epoch, Micros(self.setup.micros(begin).0.saturating_sub(now.0)));
         let valid = |record: &&PublicRecord| record.record.valid_at(epoch);
         let evs = self.records.iter().filter(|(a, _)| a.role == Role::Ev).map(|(_, record)| record);
         let records: Vec<Record> = evs.filter(valid).map(|record| record.record).collect();
@@ -303,9 +305,14 @@ impl Kgc {
         }
     }
 
-    fn on_submit(&mut self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
+    fn on_submit(&mut self, now: Micros, gateways: &[u16], bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
         let Some(verified) = self.verified(now, bytes, io) else { return };
         let id = verified.id();
+        if matches!(verified.header().flow, Flow::GATEWAY | Flow::PILE) {
+            // Gateways and piles are public: they are named beside σ.
+            let gateways = gateways.iter().copied().filter(|index| *index < self.setup.n).collect();
+            return self.forward(now, id, bytes.clone(), gateways, io);
+        }
         self.half(now, id, io).sigma = Some(bytes.clone());
         self.route(now, id, io);
     }
@@ -377,6 +384,11 @@ impl Kgc {
                 None => gateways.extend(0..self.setup.n),
             }
         }
+        self.forward(now, id, sigma, gateways, io);
+    }
+
+    /// EN-2: σ goes to these gateways, and to all of them if it is not stored in time.
+    fn forward(&mut self, now: Micros, id: SigmaId, sigma: Arc<[u8]>, gateways: BTreeSet<u16>, io: &mut Io<'_, '_>) {
         let actors: Vec<ActorId> = gateways.iter().map(|index| ActorId::new(Role::Css, *index)).collect();
         io.ruled(FactKind::Routed { sigma: Digest(id.0), gateways: actors }, ActorRule::En2);
         let to = gateways.into_iter().map(NodeId).collect();

@@ -21,10 +21,14 @@ pub struct Battery {
     pub max_power_w: u32,
     /// Share of metered energy that is stored, and of stored energy that comes out again.
     pub eta_ppm: u32,
+    /// The car lets energy flow back to the grid, down to [`MIN_PPM`].
+    pub v2g: bool,
 }
 
 /// Charging efficiency of every battery.
 pub const ETA_PPM: u32 = 920_000;
+/// No car feeds back below this state of charge.
+pub const MIN_PPM: u32 = 300_000;
 
 impl Battery {
     pub fn new(capacity_wh: u32, soc_ppm: u32, max_power_w: u32) -> Self {
@@ -36,7 +40,13 @@ impl Battery {
             discharged_uj: 0,
             max_power_w,
             eta_ppm: ETA_PPM,
+            v2g: false,
         }
+    }
+
+    /// The same battery of a car that feeds back if asked.
+    pub fn feeding_back(self, v2g: bool) -> Self {
+        Battery { v2g, ..self }
     }
 
     fn capacity_uj(&self) -> i128 {
@@ -67,9 +77,15 @@ impl Battery {
         }
     }
 
-    /// The power that flows under a limit; no car here feeds back.
+    /// The most it gives now: all above the floor, if the car allows it.
+    pub fn discharge_w(&self) -> i32 {
+        let max = self.max_power_w.min(i32::MAX as u32) as i32;
+        if self.v2g && self.soc_ppm() > MIN_PPM { max } else { 0 }
+    }
+
+    /// The power that flows under a limit; a negative limit asks the car to feed back.
     pub fn power_w(&self, limit_w: i32) -> i32 {
-        limit_w.clamp(0, self.accept_w())
+        limit_w.clamp(-self.discharge_w(), self.accept_w())
     }
 
     /// Meters a time at constant power.
@@ -85,7 +101,7 @@ impl Battery {
     /// First µs from now at which the accepted power changes if this power goes on.
     pub fn next_change_us(&self, power_w: i32) -> Option<u64> {
         if power_w <= 0 {
-            return None;
+            return if power_w < 0 { self.empty_us(power_w) } else { None };
         }
         let next = [800_000, 900_000, 1_000_000].into_iter().find(|ppm| self.soc_ppm() < *ppm)?;
         // Smallest charged with ⌊charged·η/10^6⌋ ≥ what is missing, where stored·10^6/capacity reaches the threshold.
@@ -95,6 +111,19 @@ impl Battery {
         let charged = ((stored - lost) * MILLION + eta - 1) / eta;
         let missing = (charged - i128::from(self.charged_uj)).max(1);
         let power = i128::from(power_w);
+        u64::try_from((missing + power - 1) / power).ok()
+    }
+
+    /// First µs from now at which the floor is reached if this (negative) power goes on.
+    fn empty_us(&self, power_w: i32) -> Option<u64> {
+        // The most that may be stored at the floor, and the least ⌈discharged·10^6/η⌉ that leads there.
+        let floor = (i128::from(MIN_PPM + 1) * self.capacity_uj() + MILLION - 1) / MILLION - 1;
+        let eta = i128::from(self.eta_ppm.max(1));
+        let gained = i128::from(self.charged_uj) * eta / MILLION;
+        let lost = i128::from(self.initial_uj) + gained - floor;
+        let discharged = (lost - 1).max(0) * eta / MILLION + 1;
+        let missing = (discharged - i128::from(self.discharged_uj)).max(1);
+        let power = i128::from(power_w).abs();
         u64::try_from((missing + power - 1) / power).ok()
     }
 }
@@ -148,5 +177,20 @@ mod tests {
         }
         assert!(i128::from(battery.stored_uj()) <= battery.capacity_uj() + 7_400);
         assert_eq!(battery.next_change_us(0), None);
+    }
+
+    #[test]
+    fn a_car_feeds_back_down_to_its_floor_and_only_if_it_allows_it() {
+        let shy = Battery::new(40_000, 350_000, 7_400);
+        assert_eq!(shy.power_w(-11_000), 0);
+        let mut battery = shy.feeding_back(true);
+        assert_eq!(battery.power_w(-11_000), -7_400);
+        battery.flow(7_400, 1_234_567_890);
+        let us = battery.next_change_us(-7_400).unwrap();
+        let mut before = battery;
+        before.flow(-7_400, us - 1);
+        assert_eq!(before.power_w(-11_000), -7_400);
+        battery.flow(-7_400, us);
+        assert_eq!((battery.power_w(-11_000), battery.soc_ppm()), (0, MIN_PPM));
     }
 }

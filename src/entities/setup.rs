@@ -66,6 +66,10 @@ pub struct Setup {
     pub pad: bool,
     pub tickets: Tickets,
     pub answer_delay: Micros,
+    /// Cars send their state at full multiples of this on the clock; 0: at plug-in only.
+    pub upload_every: Micros,
+    /// The CSC plans all cars anew at full multiples of this, if anybody sent news; 0: never.
+    pub plan_every: Micros,
     /// W.
     pub feeder_cap_w: u32,
     pub area_cap_w: Vec<u32>,
@@ -112,6 +116,12 @@ impl Setup {
     /// Begin of a unix second on the virtual clock; 0 for what lies before the run.
     pub fn micros(&self, unix: u64) -> Micros {
         Micros(unix.saturating_sub(self.genesis_time).saturating_mul(1_000_000))
+    }
+
+    /// From now to the next full multiple of a period on the clock; `None` if there is no period.
+    pub fn until_next(&self, now: Micros, every: Micros) -> Option<Micros> {
+        let since_day = self.genesis_time.saturating_mul(1_000_000).saturating_add(now.0);
+        (every.0 > 0).then(|| Micros(every.0 - since_day % every.0))
     }
 
     pub fn epoch(&self, now: Micros) -> u32 {

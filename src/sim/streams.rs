@@ -19,6 +19,8 @@ pub enum Label {
     Net,
     /// Free choices of a Byzantine behaviour.
     Adversary,
+    /// The cars of a generated fleet.
+    Workload,
 }
 
 impl Label {
@@ -28,6 +30,7 @@ impl Label {
             Label::Crypto => "crypto",
             Label::Net => "net",
             Label::Adversary => "adversary",
+            Label::Workload => "workload",
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
+use crate::entities::schedule;
 use crate::ledger::{Digest, Micros};
-use crate::sim::scenario::Scenario;
-use crate::sim::state::State;
+use crate::sim::scenario::{Car, Scenario};
+use crate::sim::state::{State, UJ_PER_WH};
 use crate::sim::trace::{Effect, Kind, PacketTag, Trace};
 use crate::sim::units::Dur;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +65,7 @@ pub fn text(scenario: &Scenario, state: &State, trace: &Trace) -> String {
         .and_then(|()| commands(&mut out, trace))
         .and_then(|()| agreement(&mut out, state, trace))
         .and_then(|()| power(&mut out, state))
+        .and_then(|()| energy(&mut out, scenario, trace))
         .and_then(|()| complaints(&mut out, state))
         .and_then(|()| refusals(&mut out, state))
         .and_then(|()| ending(&mut out, state, trace));
@@ -210,6 +212,72 @@ fn power(out: &mut String, state: &State) -> std::fmt::Result {
         writeln!(out, "  {kind} of {} for {ev}: {energy}, {total}, ordered in {}", bill.cp, heights.join(", "))?;
     }
     Ok(())
+}
+
+/// What a car wanted and got, in µJ at the plug, and why it left short if it did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    pub ev: ActorId,
+    pub wanted_uj: i64,
+    pub got_uj: i64,
+    pub reason: Option<&'static str>,
+}
+
+/// Shortfalls below this share (in ppm) of what was wanted are the grain of slots and steps, not worth a reason.
+const GRAIN_PPM: i128 = 20_000;
+
+/// Every car of the fleet: what it wanted when it came, what its pile metered, and the reason for a difference.
+pub fn wanted(scenario: &Scenario, trace: &Trace) -> Vec<Wanted> {
+    let (mut plugged, mut got) = (BTreeMap::new(), BTreeMap::new());
+    let mut at: BTreeMap<ActorId, ActorId> = BTreeMap::new();
+    for (effect, actor, fact) in facts(trace) {
+        match fact {
+            FactKind::PluggedIn { cp } => {
+                plugged.insert(actor, effect.t);
+                at.insert(*cp, actor);
+            }
+            FactKind::Billed { energy_uj, last: true, .. } => {
+                if let Some(ev) = at.get(&actor) {
+                    *got.entry(*ev).or_insert(0i64) += energy_uj;
+                }
+            }
+            _ => {}
+        }
+    }
+    let one = |(index, car): (usize, &Car)| {
+        let ev = ActorId::new(Role::Ev, index as u16);
+        let wanted_uj = schedule::need_uj(car.soc, car.target, car.capacity_wh);
+        let got_uj = got.get(&ev).copied().unwrap_or(0);
+        let missing = i128::from(wanted_uj) - i128::from(got_uj);
+        let short = missing * 1_000_000 > i128::from(wanted_uj) * GRAIN_PPM;
+        let here_us = plugged.get(&ev).map(|since| car.depart.0.min(scenario.end.0).saturating_sub(since.0));
+        let most_w = i128::from(car.max_power_w.min(scenario.station.rating_w));
+        let reason = match here_us {
+            None => "never got a pile",
+            Some(us) if i128::from(us) * most_w < i128::from(wanted_uj) => "too little time at a pile",
+            Some(_) => "the caps, the battery above 80 %, or a limit",
+        };
+        Wanted { ev, wanted_uj, got_uj, reason: short.then_some(reason) }
+    };
+    scenario.resolved().fleet.ev.iter().enumerate().map(one).collect()
+}
+
+fn energy(out: &mut String, scenario: &Scenario, trace: &Trace) -> std::fmt::Result {
+    let cars = wanted(scenario, trace);
+    let sum = |of: fn(&Wanted) -> i64| cars.iter().map(|car| i128::from(of(car))).sum::<i128>();
+    let (wanted, got) = (sum(|car| car.wanted_uj), sum(|car| car.got_uj));
+    if wanted == 0 {
+        return Ok(());
+    }
+    let wh = |uj: i128| kwh((uj / i128::from(UJ_PER_WH)) as i64);
+    writeln!(out, "  energy: {} of {} that all cars wanted, {} %", wh(got), wh(wanted), got * 100 / wanted)?;
+    let mut short: BTreeMap<&str, Vec<ActorId>> = BTreeMap::new();
+    for car in &cars {
+        if let Some(reason) = car.reason {
+            short.entry(reason).or_default().push(car.ev);
+        }
+    }
+    short.into_iter().try_for_each(|(reason, evs)| writeln!(out, "  left short by {reason}: {}", names(evs)))
 }
 
 fn complaints(out: &mut String, state: &State) -> std::fmt::Result {

@@ -75,6 +75,27 @@ impl Profile {
         starts.filter(|at| (from..to).contains(at)).map(|at| self.limit_at(at)).max().unwrap_or(0)
     }
 
+    /// Energy of the limits in the unix seconds from `from` to before `to`, in µJ (negative: fed back).
+    pub fn energy_between(&self, from: u64, to: u64) -> i64 {
+        let (mut at, mut uj) = (from.max(self.start), 0i128);
+        while at < to {
+            let end = self.next_change(at).map_or(to, |next| next.min(to));
+            uj += i128::from(self.limit_at(at)) * i128::from(end - at) * 1_000_000;
+            at = end;
+        }
+        uj.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    /// Whether two orders ask for the same from a unix second on, and at the same tariff.
+    pub fn same_from(&self, other: &Profile, unix: u64) -> bool {
+        let starts = |p: &Profile| {
+            let ends = p.periods.iter().map(|period| period.start).chain([p.duration]);
+            ends.map(|s| p.start + u64::from(s)).collect::<Vec<_>>()
+        };
+        let mut points = starts(self).into_iter().chain(starts(other)).filter(|at| *at > unix).chain([unix]);
+        self.tariff.id == other.tariff.id && points.all(|at| self.limit_at(at) == other.limit_at(at))
+    }
+
     /// The next unix second after this one at which limit or price changes.
     pub fn next_change(&self, unix: u64) -> Option<u64> {
         let starts = self.periods.iter().map(|p| p.start).chain(self.tariff.periods.iter().map(|p| p.start));
@@ -117,5 +138,20 @@ mod tests {
         assert_eq!(p.next_change(1_000), Some(1_300));
         assert_eq!(p.next_change(1_300), Some(1_900));
         assert_eq!(p.next_change(1_900), None);
+        assert_eq!(p.energy_between(900, 1_400), (300 * 11_000 + 100 * 4_000) * 1_000_000);
+        assert_eq!(p.energy_between(1_850, 9_999), 50 * 4_000 * 1_000_000);
+    }
+
+    #[test]
+    fn orders_are_compared_by_what_they_still_ask_for() {
+        let old = profile();
+        let later =
+            Profile { start: 1_300, duration: 600, periods: vec![Period { start: 0, limit_w: 4_000 }], ..old.clone() };
+        assert!(later.same_from(&old, 1_300) && !later.same_from(&old, 1_299));
+        let shorter = Profile { duration: 599, ..later.clone() };
+        assert!(!shorter.same_from(&old, 1_300));
+        let mut dearer = later;
+        dearer.tariff.id = 2;
+        assert!(!dearer.same_from(&old, 1_300));
     }
 }

@@ -1,6 +1,6 @@
 //! Bounds of a scenario (WORLD.md §9): a file or a link is hostile input, and a run must end.
 
-use super::{Car, ENGINE, SCHEMA, Scenario};
+use super::{Car, ENGINE, OrderDo, SCHEMA, Scenario, Tariff};
 use crate::entities::actor::{ActorId, Role};
 use crate::sim::intervention::Action;
 use crate::sim::units::Dur;
@@ -63,7 +63,8 @@ pub fn check(s: &Scenario) -> Result<(), Problem> {
     for (index, car) in s.fleet.ev.iter().enumerate() {
         fleet(s, index, car)?;
     }
-    piles_are_free(s)?;
+    generated(s)?;
+    orders(s)?;
     events(s)
 }
 
@@ -111,7 +112,13 @@ fn entities(s: &Scenario) -> Result<(), Problem> {
     within("entities.tickets.csc", e.tickets.csc.into(), 1, 256)?;
     within("entities.tickets.css", e.tickets.css.into(), 1, 256)?;
     within("entities.tickets.ev", e.tickets.ev.into(), 1, 256)?;
-    dur("entities.answer_delay", e.answer_delay, Dur(1), Dur::secs(60))
+    dur("entities.answer_delay", e.answer_delay, Dur(1), Dur::secs(60))?;
+    for (path, every) in [("entities.upload_every", e.upload_every), ("entities.plan_every", e.plan_every)] {
+        if every != Dur(0) {
+            dur(path, every, Dur::secs(10), MAX_END)?;
+        }
+    }
+    Ok(())
 }
 
 fn station(s: &Scenario) -> Result<(), Problem> {
@@ -128,15 +135,7 @@ fn station(s: &Scenario) -> Result<(), Problem> {
     for (index, cap) in st.area_cap_w.iter().enumerate() {
         within(&format!("station.area_cap_w.{index}"), (*cap).into(), 1, watts)?;
     }
-    let periods = &st.tariff.periods;
-    let ascending =
-        periods.first().is_some_and(|p| p.start == 0) && periods.windows(2).all(|w| w[0].start < w[1].start);
-    if periods.len() > 8 || !ascending {
-        return problem("station.tariff", "a tariff has 1 to 8 periods whose starts ascend from 0".into());
-    }
-    if st.tariff.currency.len() != 3 || !st.tariff.currency.bytes().all(|b| b.is_ascii_uppercase()) {
-        return problem("station.tariff.currency", "`currency` is three capital letters, such as \"EUR\"".into());
-    }
+    tariff("station.tariff", &st.tariff)?;
     for (path, factor) in [
         ("cost.kgc", s.cost.kgc),
         ("cost.csc", s.cost.csc),
@@ -145,6 +144,20 @@ fn station(s: &Scenario) -> Result<(), Problem> {
         ("cost.ev", s.cost.ev),
     ] {
         within(path, factor.into(), 0, 1_000)?;
+    }
+    Ok(())
+}
+
+fn tariff(path: &str, tariff: &Tariff) -> Result<(), Problem> {
+    let periods = &tariff.periods;
+    let ascending =
+        periods.first().is_some_and(|p| p.start == 0) && periods.windows(2).all(|w| w[0].start < w[1].start);
+    if periods.len() > 8 || !ascending {
+        return problem(path, "a tariff has 1 to 8 periods whose starts ascend from 0".into());
+    }
+    if tariff.currency.len() != 3 || !tariff.currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        let sentence = "`currency` is three capital letters, such as \"EUR\"".into();
+        return problem(&format!("{path}.currency"), sentence);
     }
     Ok(())
 }
@@ -180,24 +193,71 @@ fn fleet(s: &Scenario, index: usize, car: &Car) -> Result<(), Problem> {
         let sentence = format!("there is no pile {}: piles are numbered from 1 to {}", car.pile, s.entities.cp);
         return problem(&at("pile"), sentence);
     }
-    if index >= usize::from(s.entities.ev) {
-        return problem(
-            "fleet.ev",
-            format!("the fleet lists {} cars, but `entities.ev` is {}", s.fleet.ev.len(), s.entities.ev),
-        );
+    if car.sleeps && car.v2g {
+        // A command that feeds back must be seen by the car itself.
+        return problem(&at("v2g"), "a car that sleeps does not feed back".into());
     }
     Ok(())
 }
 
-/// Two cars cannot stand at one pile at once.
-fn piles_are_free(s: &Scenario) -> Result<(), Problem> {
-    for (index, car) in s.fleet.ev.iter().enumerate() {
-        let clash = s.fleet.ev[..index]
-            .iter()
-            .any(|other| other.pile == car.pile && other.arrive < car.depart && car.arrive < other.depart);
-        if clash {
-            let sentence = format!("another car stands at pile {} at that time", car.pile);
-            return problem(&format!("fleet.ev.{index}.pile"), sentence);
+/// Every drawn car is within the bounds of a listed one.
+fn generated(s: &Scenario) -> Result<(), Problem> {
+    let cars = s.fleet.ev.len() + s.fleet.generate.iter().map(|group| usize::from(group.count)).sum::<usize>();
+    if cars > usize::from(s.entities.ev) {
+        let sentence = format!("the fleet has {cars} cars, but `entities.ev` is {}", s.entities.ev);
+        return problem("fleet", sentence);
+    }
+    for (index, group) in s.fleet.generate.iter().enumerate() {
+        let at = |key: &str| format!("fleet.generate.{index}.{key}");
+        for (key, [low, high]) in [("arrive", group.arrive), ("stay", group.stay)] {
+            dur(&at(key), low, if key == "stay" { Dur::secs(1) } else { Dur(0) }, high)?;
+            dur(&at(key), high, low, MAX_END)?;
+        }
+        let (latest, most) = (group.arrive[1].0 + group.stay[1].0, MAX_END.0);
+        if latest > most {
+            return problem(
+                &at("stay"),
+                format!("a car could stay until {}, at most {MAX_END} is allowed", Dur(latest)),
+            );
+        }
+        for (key, [low, high], min, max) in [
+            ("capacity_wh", group.capacity_wh, 100, 10_000_000),
+            ("soc", group.soc, 0, 1_000_000),
+            ("target", group.target, 0, 1_000_000),
+            ("max_power_w", group.max_power_w, 100, 10_000_000),
+        ] {
+            within(&at(key), low.into(), min, high.into())?;
+            within(&at(key), high.into(), low.into(), max)?;
+        }
+    }
+    Ok(())
+}
+
+fn orders(s: &Scenario) -> Result<(), Problem> {
+    for (index, order) in s.order.iter().enumerate() {
+        let at = |key: &str| format!("order.{index}.{key}");
+        dur(&at("at"), order.at, Dur(0), MAX_END)?;
+        if order.by.role != Role::Csc || !exists(s, order.by) {
+            return problem(&at("by"), format!("there is no CSC `{}` in this scenario", order.by));
+        }
+        let pile = |key: &str, pile: u16| within(&at(&format!("do.{key}.pile")), pile.into(), 1, s.entities.cp.into());
+        let watts = |key: &str, w: u32| within(&at(&format!("do.{key}.limit_w")), w.into(), 0, 10_000_000);
+        match &order.action {
+            OrderDo::AreaLimit(limit) => {
+                within(&at("do.area_limit.area"), limit.area.into(), 1, s.entities.areas.into())?;
+                watts("area_limit", limit.limit_w)?;
+                dur(&at("do.area_limit.lasts"), limit.lasts, Dur::secs(1), MAX_END)?;
+            }
+            OrderDo::DefaultTariff(order) => {
+                tariff(&at("do.default_tariff.tariff"), &order.tariff)?;
+                dur(&at("do.default_tariff.valid_from"), order.valid_from, Dur(0), MAX_END)?;
+            }
+            OrderDo::Availability(a) => pile("availability", a.pile)?,
+            OrderDo::Stop(stop) => pile("stop", stop.pile)?,
+            OrderDo::DefaultLimit(limit) => {
+                pile("default_limit", limit.pile)?;
+                watts("default_limit", limit.limit_w)?;
+            }
         }
     }
     Ok(())
@@ -232,10 +292,10 @@ pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
 }
 
 fn events(s: &Scenario) -> Result<(), Problem> {
-    if s.fault.len() + s.behaviour.len() + s.intervention.len() > MAX_EVENTS {
+    if s.fault.len() + s.behaviour.len() + s.intervention.len() + s.order.len() > MAX_EVENTS {
         return problem(
             "fault",
-            format!("a scenario may have at most {MAX_EVENTS} faults, behaviours and interventions"),
+            format!("a scenario may have at most {MAX_EVENTS} orders, faults, behaviours and interventions"),
         );
     }
     for (index, fault) in s.fault.iter().enumerate() {

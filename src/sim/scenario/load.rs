@@ -1,7 +1,7 @@
 //! From text to a checked scenario and back; an error names line, column and reason in one sentence.
 
 use super::check::{self, Problem};
-use super::{PRESETS, Scenario};
+use super::{PRESETS, Scenario, generate};
 use core::fmt;
 use core::ops::Range;
 use serde::de::DeserializeSeed;
@@ -140,7 +140,7 @@ impl Scenario {
         toml::to_string(&self.resolved()).unwrap_or_default()
     }
 
-    /// The scenario with every value that stands for a derived one replaced by it.
+    /// The scenario with every value that stands for a derived one replaced by it, and a generated fleet listed.
     pub fn resolved(&self) -> Scenario {
         let mut all = self.clone();
         let g = &mut all.gateways;
@@ -150,6 +150,8 @@ impl Scenario {
         if g.relay_after.0 == 0 {
             g.relay_after.0 = g.t0.0 / 2;
         }
+        all.fleet.ev.extend(generate::fleet(self));
+        all.fleet.generate.clear();
         all
     }
 }
@@ -211,7 +213,7 @@ mod tests {
             ("areas = 2", "areas = 4"),
             ("kgc = 1", "kgc = 2"),
             ("[15000, 20000]", "[15000]"),
-            ("pile = 2", "pile = 1"),
+            ("depart = \"50min\", pile = 2", "depart = \"50min\", pile = 2, sleeps = true, v2g = true"),
             ("genesis_time = 1767592800", "genesis_time = 1767592801"),
             ("engine = \"1\"", "engine = \"0\""),
             ("ttl = 120", "ttl = 601"),

@@ -5,9 +5,11 @@
 //! scenario from text, and every scenario it returns is within bounds (`check`).
 
 mod check;
+mod generate;
 mod load;
 mod presets;
 
+pub use generate::Generate;
 pub use load::ScenarioError;
 pub use presets::{PRESETS, Preset};
 
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub cost: DeviceFactors,
     #[serde(default)]
     pub fleet: Fleet,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<Order>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fault: Vec<Fault>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -206,6 +210,10 @@ pub struct Entities {
     pub tickets: Tickets,
     /// Fixed time between a request at the KGC and its answer.
     pub answer_delay: Dur,
+    /// A plugged-in car sends its state at every full multiple of this on the clock; 0: at plug-in only.
+    pub upload_every: Dur,
+    /// Half a second after every full multiple of this a CSC with news plans all its cars anew; 0: never.
+    pub plan_every: Dur,
 }
 
 impl Default for Entities {
@@ -220,6 +228,8 @@ impl Default for Entities {
             areas: 2,
             tickets: Tickets::default(),
             answer_delay: Dur::ms(5),
+            upload_every: Dur(0),
+            plan_every: Dur(0),
         }
     }
 }
@@ -335,13 +345,85 @@ pub struct Car {
     /// The car sleeps while it charges: it lends its pile the key of a session record, and is not asked again.
     #[serde(default)]
     pub sleeps: bool,
+    /// The car lets energy flow back to the grid when the CSC orders so.
+    #[serde(default)]
+    pub v2g: bool,
 }
 
-/// The cars; car k of the list is `ev(k+1)`.
+/// The cars; car k of the list is `ev(k+1)`, and generated ones follow.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fleet {
     pub ev: Vec<Car>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub generate: Vec<Generate>,
+}
+
+/// An order that the operator of a CSC gives at a moment of virtual time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    pub at: Dur,
+    /// The CSC that gives it.
+    #[serde(default = "first_csc")]
+    pub by: ActorId,
+    #[serde(rename = "do")]
+    pub action: OrderDo,
+}
+
+fn first_csc() -> ActorId {
+    ActorId::new(Role::Csc, 0)
+}
+
+/// What is ordered: flow 2 to gateways, flow 7 to piles (WORLD.md §7.1). Areas and piles are numbered from 1.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderDo {
+    /// The area's gateway splits the limit over its piles in use.
+    AreaLimit(AreaLimitOrder),
+    /// For commands given from then on, and for transactions that piles start themselves.
+    DefaultTariff(TariffOrder),
+    Availability(AvailabilityOrder),
+    /// The transaction at a pile ends.
+    Stop(StopOrder),
+    /// What a pile gives a car that has no command.
+    DefaultLimit(DefaultLimitOrder),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AreaLimitOrder {
+    pub area: u16,
+    pub limit_w: u32,
+    /// From the moment of the order on.
+    pub lasts: Dur,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TariffOrder {
+    pub tariff: Tariff,
+    pub valid_from: Dur,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AvailabilityOrder {
+    pub pile: u16,
+    pub operative: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopOrder {
+    pub pile: u16,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultLimitOrder {
+    pub pile: u16,
+    pub limit_w: u32,
 }
 
 /// What a scenario may let happen by itself.

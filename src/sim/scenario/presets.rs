@@ -9,10 +9,13 @@ pub struct Preset {
 }
 
 /// All of them, in the order in which they are listed.
-pub const PRESETS: [Preset; 5] = [
+pub const PRESETS: [Preset; 8] = [
     Preset { id: "day4", toml: include_str!("../presets/day4.toml") },
     Preset { id: "one-liar", toml: include_str!("../presets/one-liar.toml") },
     Preset { id: "dead-primary", toml: include_str!("../presets/dead-primary.toml") },
     Preset { id: "bad-ciphertext", toml: include_str!("../presets/bad-ciphertext.toml") },
     Preset { id: "thirty-one", toml: include_str!("../presets/thirty-one.toml") },
+    Preset { id: "morning", toml: include_str!("../presets/morning.toml") },
+    Preset { id: "evening-peak", toml: include_str!("../presets/evening-peak.toml") },
+    Preset { id: "hundred", toml: include_str!("../presets/hundred.toml") },
 ];

@@ -5,12 +5,14 @@ use crate::clmmsc::keys::Wanted;
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::{self, Class, KeyPair, UserSecret};
 use crate::entities::actor::{ActorId, Role};
+use crate::entities::command::DefaultTariff;
+use crate::entities::csc::{Instruction, Task};
 use crate::entities::enrol::{Enrolment, PINNED_EPOCHS};
 use crate::entities::ev::Wants;
 use crate::entities::plant::Battery;
 use crate::entities::setup::{Agreement, Price, TariffTable, Tickets};
 use crate::entities::{Cp, Csc, Css, Entity, Ev, Kgc, Setup};
-use crate::sim::scenario::Scenario;
+use crate::sim::scenario::{OrderDo, Scenario, Tariff};
 use crate::sim::streams::{Label, Streams};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -97,7 +99,9 @@ impl Casting<'_> {
         let epoch = self.setup.params.epoch(self.s.genesis_time);
         let car = self.s.fleet.ev.get(usize::from(actor.index)).filter(|_| actor.role == Role::Ev);
         let validity = match car {
-            Some(car) => (epoch, self.setup.epoch(car.depart.micros()).saturating_add(1)),
+            Some(car) => {
+                (self.setup.epoch(car.arrive.micros()), self.setup.epoch(car.depart.micros()).saturating_add(1))
+            }
             None => (epoch, epoch.saturating_add(PINNED_EPOCHS)),
         };
         let code = self.codes.iter().find(|(a, _)| *a == actor).map_or([0; 32], |(_, code)| *code);
@@ -105,19 +109,57 @@ impl Casting<'_> {
         let enrolment = Enrolment::new(self.setup.clone(), actor, code, keys, validity);
         let enrolment = if car.is_some_and(|car| car.sleeps) { enrolment.lending() } else { enrolment };
         match actor.role {
-            Role::Csc => Entity::Csc(Box::new(Csc::new(enrolment))),
+            Role::Csc => Entity::Csc(Box::new(Csc::new(enrolment, self.agenda(actor)))),
             Role::Css | Role::Kgc | Role::Outsider => Entity::Css(Box::new(Css::new(enrolment))),
             Role::Cp => Entity::Cp(Box::new(Cp::new(enrolment))),
             Role::Ev => {
                 let (battery, wants) = match car {
                     Some(car) => (
-                        Battery::new(car.capacity_wh, car.soc, car.max_power_w),
-                        Wants { target_ppm: car.target, departure: self.setup.unix(car.depart.micros()).0 },
+                        Battery::new(car.capacity_wh, car.soc, car.max_power_w).feeding_back(car.v2g),
+                        Wants {
+                            target_ppm: car.target,
+                            departure: self.setup.unix(car.depart.micros()).0,
+                            v2g: car.v2g,
+                        },
                     ),
-                    None => (Battery::new(1, 0, 0), Wants { target_ppm: 0, departure: 0 }),
+                    None => (Battery::new(1, 0, 0), Wants { target_ppm: 0, departure: 0, v2g: false }),
                 };
                 Entity::Ev(Box::new(Ev::new(enrolment, battery, wants)))
             }
+        }
+    }
+}
+
+impl Casting<'_> {
+    /// What the scenario has the operator of this CSC do.
+    fn agenda(&self, csc: ActorId) -> Vec<Task> {
+        let mine = self.s.order.iter().filter(|order| order.by == csc);
+        mine.map(|order| Task { at: order.at.micros(), what: self.instruction(&order.action) }).collect()
+    }
+
+    fn instruction(&self, action: &OrderDo) -> Instruction {
+        let table = |tariff: &Tariff| TariffTable {
+            id: tariff.id,
+            currency: tariff.currency.as_bytes().try_into().unwrap_or(*b"XXX"),
+            periods: tariff
+                .periods
+                .iter()
+                .map(|p| Price { start: p.start, price: p.price, feed_in: p.feed_in })
+                .collect(),
+        };
+        match action {
+            OrderDo::AreaLimit(limit) => Instruction::AreaLimit {
+                area: limit.area - 1,
+                limit_w: limit.limit_w,
+                seconds: limit.lasts.0 / 1_000_000,
+            },
+            OrderDo::DefaultTariff(order) => Instruction::Tariff(DefaultTariff {
+                tariff: table(&order.tariff),
+                valid_from: self.setup.unix(order.valid_from.micros()).0,
+            }),
+            OrderDo::Availability(a) => Instruction::Availability { pile: a.pile - 1, operative: a.operative },
+            OrderDo::Stop(stop) => Instruction::Stop { pile: stop.pile - 1 },
+            OrderDo::DefaultLimit(limit) => Instruction::DefaultLimit { pile: limit.pile - 1, limit_w: limit.limit_w },
         }
     }
 }
@@ -140,6 +182,8 @@ fn setup(s: &Scenario, params: clmmsc::Params, kgc: clmmsc::PublicRecord) -> Res
         pad: s.entities.pad,
         tickets: Tickets { csc: s.entities.tickets.csc, css: s.entities.tickets.css, ev: s.entities.tickets.ev },
         answer_delay: s.entities.answer_delay.micros(),
+        upload_every: s.entities.upload_every.micros(),
+        plan_every: s.entities.plan_every.micros(),
         feeder_cap_w: s.station.feeder_cap_w,
         area_cap_w: s.station.area_cap_w.clone(),
         rating_w: s.station.rating_w,

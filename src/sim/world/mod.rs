@@ -25,7 +25,7 @@ use crate::sim::streams::Streams;
 use crate::sim::trace::{DropReason, Effect, EffectId, ItemId, Kind, PacketInfo, PacketTag};
 use node::{Arrival, Node};
 use plugs::{Plug, PlugEvent};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Genesis travels as a paper letter and takes this long.
@@ -94,6 +94,8 @@ pub struct World {
     held: Vec<(Flying, u64)>,
     items: Vec<Arc<Item>>,
     plugs: BTreeMap<u16, Plug>,
+    /// Cars that wait for a pile, first come first.
+    waiting: BTreeMap<u16, VecDeque<u16>>,
     observer: Observer,
     invariants: Invariants,
     faulty: BTreeSet<ActorId>,
@@ -131,6 +133,7 @@ impl World {
             held: Vec::new(),
             items: Vec::new(),
             plugs: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             observer: Observer::new(quorum.strong()),
             invariants: Invariants::new(quorum.n(), quorum.f()),
             faulty: BTreeSet::new(),

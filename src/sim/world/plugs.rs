@@ -10,6 +10,9 @@ use crate::entities::plant::Battery;
 use crate::ledger::Micros;
 use crate::sim::memo::Memo;
 
+/// From the moment a car leaves to the moment the next one in the queue is plugged in.
+const TURN: u64 = 60_000_000;
+
 /// What happens at plugs by itself; numbers are car and pile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PlugEvent {
@@ -82,11 +85,15 @@ impl World {
         }
     }
 
+    /// A car that finds its pile in use waits; a pile takes waiting cars by arrival.
     fn plugged_in(&mut self, car: u16, memo: &mut Memo) {
         let scenario = self.scenario.clone();
         let Some(entry) = scenario.fleet.ev.get(usize::from(car)) else { return };
         let pile = entry.pile - 1;
-        let battery = Battery::new(entry.capacity_wh, entry.soc, entry.max_power_w);
+        if self.plugs.contains_key(&pile) {
+            return self.waiting.entry(pile).or_default().push_back(car);
+        }
+        let battery = Battery::new(entry.capacity_wh, entry.soc, entry.max_power_w).feeding_back(entry.v2g);
         let stay = u32::from(car) + 1;
         let plug = Plug { car, battery, limit_w: 0, power_w: 0, since: self.now, stay, change: 0 };
         self.plugs.insert(pile, plug);
@@ -103,6 +110,8 @@ impl World {
     }
 
     fn unplugged(&mut self, car: u16, memo: &mut Memo) {
+        // A car that was never served leaves the queue.
+        self.waiting.values_mut().for_each(|queue| queue.retain(|waiting| *waiting != car));
         let Some(pile) = self.plugs.iter().find(|(_, plug)| plug.car == car).map(|(pile, _)| *pile) else { return };
         self.settle(pile);
         if let Some(plug) = self.plugs.get_mut(&pile) {
@@ -113,6 +122,9 @@ impl World {
         self.plugs.remove(&pile);
         self.invariants.station.leaves(pile);
         self.both(pile, car, PlantEvent::Unplugged, PlantEvent::Unplugged, memo);
+        if let Some(next) = self.waiting.get_mut(&pile).and_then(std::collections::VecDeque::pop_front) {
+            self.after(TURN, Event::Plug(PlugEvent::Arrive(next)));
+        }
     }
 
     /// Meters what flowed since the last time; true if anything did.
