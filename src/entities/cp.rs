@@ -147,7 +147,7 @@ impl Cp {
                 Packet::Direct(sigma) => self.on_plug_in(now, from, sigma, io),
                 Packet::Area(sigma) => self.on_area(now, sigma, io),
                 Packet::Frame(frame) => self.on_frame(now, from, frame, io),
-                Packet::Pbft(msg) => self.on_publish(msg, io),
+                Packet::Pbft(msg) => self.on_publish(self.enrolment.setup.actor(from), msg, io),
                 _ => {}
             },
         }
@@ -437,10 +437,9 @@ impl Cp {
         io.out.push(Output::CancelTimer(TimerId::Dispatch));
     }
 
-    fn on_publish(&mut self, msg: &pbft::Message, io: &mut Io<'_, '_>) {
+    fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
         let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
-        let mut out = Vec::new();
-        follower.on_publish(publish, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
+        io.follow(follower, publish, from);
     }
 
     pub fn pending(&self) -> Vec<String> {

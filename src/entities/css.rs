@@ -66,6 +66,18 @@ impl Css {
         self.signer.as_ref().map(|key| key.sign(st))
     }
 
+    /// This gateway's key as a signer: what it can share with others if it wants to.
+    pub fn signer(&self) -> Option<Arc<dyn Signer>> {
+        self.signer.clone().map(|key| key as Arc<dyn Signer>)
+    }
+
+    /// Starts its replica anew from genesis, without anything it has signed: what a gateway does that lost its store.
+    pub fn forget(&mut self) {
+        if let (Some(genesis), Some(signer)) = (&self.genesis, self.signer()) {
+            self.replica = Some(Replica::new(genesis.config.clone(), ReplicaId(self.enrolment.me.index), signer));
+        }
+    }
+
     fn me(&self) -> ActorId {
         self.enrolment.me
     }

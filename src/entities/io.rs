@@ -8,6 +8,7 @@ use super::packet::Packet;
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{Failure, Params, PublicRecord};
 use crate::ledger::{Digest, Micros, Secs, Sigma};
+use crate::pbft::message::Publish;
 use crate::pbft::{self, NodeId, ReplicaId, Sig, Statement, VerifyError};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -252,6 +253,20 @@ impl Io<'_, '_> {
     pub fn refuse(&mut self, what: &str, failure: Failure, sigma: Option<Digest>, from: Option<ActorId>) {
         let reason = failure.error.name().to_owned();
         self.ruled(FactKind::Refused { what: what.into(), reason, sigma, from }, failure.check);
+    }
+
+    /// A follower takes a published block, or says why not; hearing of one again is no refusal.
+    pub fn follow(&mut self, follower: &mut pbft::Follower, publish: &Publish, from: Option<ActorId>) {
+        let mut out = Vec::new();
+        follower.on_publish(publish, &mut pbft::Io { verify: &mut *self.bench, out: &mut out });
+        for output in out {
+            if let pbft::Output::Trace { rule, outcome: pbft::Outcome::Reject(reason), .. } = output
+                && reason != pbft::Reason::Duplicate
+            {
+                let (what, reason) = ("published block".to_owned(), format!("{reason:?}"));
+                self.ruled(FactKind::Refused { what, reason, sigma: None, from }, Rule::Agreement(rule));
+            }
+        }
     }
 
     pub fn send(&mut self, to: NodeId, packet: Packet) {

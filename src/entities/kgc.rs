@@ -124,7 +124,7 @@ impl Kgc {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
                 Packet::Submit { gateways, sigma } => self.on_submit(now, gateways, sigma, io),
                 Packet::Direct(sigma) => self.on_routing(now, sigma, io),
-                Packet::Pbft(msg) => self.on_publish(msg, io),
+                Packet::Pbft(msg) => self.on_publish(self.setup.actor(from), msg, io),
                 _ => {}
             },
         }
@@ -429,10 +429,9 @@ impl Kgc {
         }
     }
 
-    fn on_publish(&mut self, msg: &pbft::Message, io: &mut Io<'_, '_>) {
+    fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
         let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
-        let mut out = Vec::new();
-        follower.on_publish(publish, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
+        io.follow(follower, publish, from);
         let chain = follower.chain();
         self.routed.retain(|id, _| chain.find(&Digest(id.0)).is_none());
         if self.routed.is_empty() {

@@ -247,6 +247,21 @@ impl Message {
         }
     }
 
+    /// The same message with another signed statement; one that proves itself stays as it is.
+    pub fn re_signed(&self, signed: Signed) -> Message {
+        match self.clone() {
+            Message::DataSet(m) => Message::DataSet(DataSet { signed, ..m }),
+            Message::PrePrepare(_, body) => Message::PrePrepare(signed, body),
+            Message::Prepare(_) => Message::Prepare(signed),
+            Message::Commit(_) => Message::Commit(signed),
+            Message::ViewChange(m) => Message::ViewChange(Arc::new(ViewChange { signed, ..(*m).clone() })),
+            Message::NewView(m) => Message::NewView(Arc::new(NewView { signed, ..(*m).clone() })),
+            Message::Fetch(m) => Message::Fetch(Fetch { signed, ..m }),
+            Message::Seal(_) => Message::Seal(signed),
+            other @ (Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_)) => other,
+        }
+    }
+
     /// Name of the message in the paper of PBFT or in the spec.
     pub fn name(&self) -> &'static str {
         match self {

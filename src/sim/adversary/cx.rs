@@ -4,6 +4,8 @@ use super::Ring;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::{Bench, Css, Entity, Output, Packet, Setup};
 use crate::ledger::{Digest, Micros, Proposal, Seq};
+use crate::pbft::certificate::{Prepared, StableProof};
+use crate::pbft::message::{Fixed, NewView, ViewChange};
 use crate::pbft::{Kind, Message, NodeId, Replica, ReplicaId, Signed, Statement, View};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -72,6 +74,29 @@ impl Cx<'_, '_> {
         let statement = Statement { digest: proposal.digest(), ..original.statement };
         let message = Message::PrePrepare(self.sign(statement)?, Arc::new(proposal));
         Some(Packet::Pbft(Arc::new(message)))
+    }
+
+    /// A VIEW-CHANGE under the actor's own key, whatever it says.
+    pub fn view_change(&self, target: View, stable: StableProof, p: Vec<Arc<Prepared>>) -> Option<ViewChange> {
+        let digest = ViewChange::content_digest(&stable, &p);
+        let statement = self.statement(Kind::ViewChange, stable.seq, digest)?;
+        let signed = self.sign(Statement { view: target, just: Digest::ZERO, ..statement })?;
+        Some(ViewChange { signed, stable, p })
+    }
+
+    /// A NEW-VIEW under the actor's own key, whatever it says.
+    pub fn new_view(&self, view: View, v_set: Vec<Arc<ViewChange>>, slots: &[(Seq, Digest)]) -> Option<NewView> {
+        let just = NewView::content_digest(view, &v_set, slots.iter().map(|(seq, digest)| (*seq, digest)));
+        let pre_prepare = |(seq, digest): &(Seq, Digest)| {
+            let statement = self.statement(Kind::PrePrepare, *seq, *digest)?;
+            let signed = self.sign(Statement { view, just, ..statement })?;
+            Some(Fixed { seq: *seq, digest: *digest, pp_sig: signed.sig })
+        };
+        let o = slots.iter().map(pre_prepare).collect::<Option<_>>()?;
+        let min_s = v_set.iter().map(|vc| vc.stable.seq).max().unwrap_or_default();
+        let statement = self.statement(Kind::NewView, min_s, just)?;
+        let signed = self.sign(Statement { view, just: Digest::ZERO, ..statement })?;
+        Some(NewView { signed, v_set, o })
     }
 
     /// Sets a timer of the behaviour's own.

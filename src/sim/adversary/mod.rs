@@ -19,7 +19,6 @@ use crate::entities::{Input, Output, Packet};
 use crate::pbft::Message;
 use crate::sim::trace::{ItemId, PacketInfo};
 use crate::sim::world::describe;
-use core::fmt;
 use std::sync::Arc;
 
 /// What a behaviour is, for menus, logs and tests.
@@ -45,6 +44,25 @@ pub struct Expect {
     pub breaks: &'static [&'static str],
     /// What a person sees.
     pub sentence: &'static str,
+}
+
+impl Description {
+    /// A behaviour of these roles: a few words for menus, and the sentence for a person. It counts as a fault, the run
+    /// decides all the same, and no invariant falls.
+    const fn of(roles: &'static [Role], title: &'static str, sentence: &'static str) -> Self {
+        Description { title, roles, omits: false, expect: Expect { fires: &[], decides: true, breaks: &[], sentence } }
+    }
+
+    const fn fires(mut self, rules: &'static [&'static str]) -> Self {
+        self.expect.fires = rules;
+        self
+    }
+
+    /// It only leaves things out.
+    const fn omits(mut self) -> Self {
+        self.omits = true;
+        self
+    }
 }
 
 /// Whether the honest state machine sees an input.
@@ -100,7 +118,7 @@ impl Aim {
 }
 
 /// What a Byzantine actor does around its honest state machine. Worlds are cloned, so every behaviour can be.
-pub trait Behaviour: CloneBehaviour + fmt::Debug + Send + Sync {
+pub trait Behaviour: CloneBehaviour + Send + Sync {
     /// Before the honest state machine sees an input.
     fn on_input(&mut self, _cx: &mut Cx<'_, '_>, _aim: &mut Aim, _input: &Input<'_>) -> Pass {
         Pass::On
@@ -130,7 +148,6 @@ impl<T: Behaviour + Clone + 'static> CloneBehaviour for T {
 }
 
 /// A behaviour at work.
-#[derive(Debug)]
 pub struct Wrapper {
     kind: BehaviourKind,
     aim: Aim,

@@ -7,19 +7,14 @@ use super::prelude::*;
 use crate::clmmsc::PublicRecord;
 use crate::clmmsc::record::BASE;
 
-pub(super) const ABOUT: Description = Description {
-    title: "seals one entry that nobody can open",
-    roles: &[Role::Csc],
-    omits: false,
-    expect: Expect {
-        fires: &["R4"],
-        decides: true,
-        breaks: &[],
-        sentence: "One pile finds no entry for its car; the others open theirs. The car can complain.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Csc],
+    "seals one entry that nobody can open",
+    "One pile finds no entry for its car; the others open theirs. The car can complain.",
+)
+.fires(&["R4"]);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct CscGarbageEntry {
     /// The record that the CSC really knows, while it uses a spoiled one.
     known: Option<PublicRecord>,

@@ -5,19 +5,14 @@
 
 use super::prelude::*;
 
-pub(super) const ABOUT: Description = Description {
-    title: "proposes two different blocks",
-    roles: &[Role::Css],
-    omits: false,
-    expect: Expect {
-        fires: &["TM-1"],
-        decides: true,
-        breaks: &[],
-        sentence: "Two signed pre-prepares for one slot; neither block can be committed in this view.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Css],
+    "proposes two different blocks",
+    "Two signed pre-prepares for one slot; neither block can be committed in this view.",
+)
+.fires(&["TM-1"]);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct EquivocatingPrimary {
     /// Slots (view, seq) in which it has struck.
     struck: BTreeSet<(u64, u64)>,

@@ -4,19 +4,14 @@
 
 use super::prelude::*;
 
-pub(super) const ABOUT: Description = Description {
-    title: "votes in others' names",
-    roles: &[Role::Css],
-    omits: false,
-    expect: Expect {
-        fires: &["ENV-3"],
-        decides: true,
-        breaks: &[],
-        sentence: "The two sides of the signature's equation differ, so the vote is nobody's.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Css],
+    "votes in others' names",
+    "The two sides of the signature's equation differ, so the vote is nobody's.",
+)
+.fires(&["ENV-3"]);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct ForgedVote;
 
 impl Behaviour for ForgedVote {

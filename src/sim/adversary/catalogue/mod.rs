@@ -2,11 +2,42 @@
 //!
 //! A new one is a file with a constant `ABOUT` and a type named like its kind, and its line in the two lists below.
 
+mod amnesia;
+mod bad_seal;
+mod bad_state;
+mod bad_time;
+mod big_mac_control;
+mod colluding_set;
+mod crash_midway;
 mod csc_garbage_entry;
+mod double_vote;
+mod early_commit;
+mod early_new_view_proposal;
+mod empty_blocks;
+mod equivocating_new_view;
 mod equivocating_primary;
+mod equivocating_votes;
+mod false_certificate;
+mod flooding_data_set;
 mod forged_vote;
+mod hide_ciphertext;
+mod lying_view_change;
+mod new_view_forgery;
+mod nullifier_reuse;
+mod poisoned_data_set;
+mod primary_prepares;
+mod replayed_votes;
+mod selective_primary;
+mod seq_jump;
 mod silent;
+mod slow_primary;
+mod small_scope;
+mod spurious_view_change;
+mod stored_again;
 mod tampered_ciphertext;
+mod twins;
+mod withheld_data_set;
+mod withhold_body;
 mod wrong_root;
 
 use super::{Behaviour, Description, Expect};
@@ -18,11 +49,11 @@ mod prelude {
     pub use crate::entities::actor::Role;
     pub use crate::entities::packet::parse_sigma;
     pub use crate::entities::{Entity, Input, Output, Packet, TimerId};
-    pub use crate::ledger::{Proposal, Secs};
-    pub use crate::pbft::{Kind, Message, Quorum, ReplicaId, Signed, Statement};
+    pub use crate::ledger::{Digest, Proposal, Secs, Seq};
+    pub use crate::pbft::{Kind, Message, NodeId, Quorum, ReplicaId, Signed, Statement, View};
     pub use crate::sim::adversary::cx::{proposal_of, swap};
-    pub use crate::sim::adversary::{Aim, Behaviour, Cx, Description, Expect, Outgoing, Pass};
-    pub use std::collections::BTreeSet;
+    pub use crate::sim::adversary::{Aim, Behaviour, Cx, Description, Outgoing, Pass};
+    pub use std::collections::{BTreeMap, BTreeSet};
     pub use std::sync::Arc;
 }
 
@@ -61,11 +92,42 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    EquivocatingPrimary equivocating_primary,
     Silent silent,
+    CrashMidway crash_midway,
+    EquivocatingPrimary equivocating_primary,
+    EquivocatingVotes equivocating_votes,
+    DoubleVote double_vote,
+    PrimaryPrepares primary_prepares,
     ForgedVote forged_vote,
+    ReplayedVotes replayed_votes,
+    EarlyCommit early_commit,
     TamperedCiphertext tampered_ciphertext,
     WrongRoot wrong_root,
+    BadTime bad_time,
+    NullifierReuse nullifier_reuse,
+    StoredAgain stored_again,
+    WithheldDataSet withheld_data_set,
+    PoisonedDataSet poisoned_data_set,
+    FloodingDataSet flooding_data_set,
+    HideCiphertext hide_ciphertext,
+    SlowPrimary slow_primary,
+    SelectivePrimary selective_primary,
+    WithholdBody withhold_body,
+    SeqJump seq_jump,
+    EmptyBlocks empty_blocks,
+    EarlyNewViewProposal early_new_view_proposal,
+    NewViewForgery new_view_forgery,
+    EquivocatingNewView equivocating_new_view,
+    LyingViewChange lying_view_change,
+    FalseCertificate false_certificate,
+    SpuriousViewChange spurious_view_change,
+    BadState bad_state,
+    BadSeal bad_seal,
+    ColludingSet colluding_set,
+    Twins twins,
+    Amnesia amnesia,
+    SmallScope small_scope,
+    BigMacControl big_mac_control,
     CscGarbageEntry csc_garbage_entry,
 }
 

@@ -3,19 +3,15 @@
 
 use super::prelude::*;
 
-pub(super) const ABOUT: Description = Description {
-    title: "sends nothing",
-    roles: &[],
-    omits: true,
-    expect: Expect {
-        fires: &["TM-1", "VC-6"],
-        decides: true,
-        breaks: &[],
-        sentence: "The others wait for it, then elect the next primary and store the command without it.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[],
+    "sends nothing",
+    "The others wait for it, then elect the next primary and store the command without it.",
+)
+.fires(&["TM-1", "NV-6"])
+.omits();
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Silent;
 
 impl Behaviour for Silent {

@@ -3,23 +3,19 @@
 //! Root, size and digest of the block are right; the outer signature of σ is not, and every backup checks it (PP-10).
 
 use super::prelude::*;
+use crate::ledger::Sigma;
 
-pub(super) const ABOUT: Description = Description {
-    title: "flips a bit of a ciphertext in its block",
-    roles: &[Role::Css],
-    omits: false,
-    expect: Expect {
-        fires: &["PP-10", "TM-1"],
-        decides: true,
-        breaks: &[],
-        sentence: "The ciphertext's own signature fails at every backup; nobody prepares the block.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Css],
+    "flips a bit of a ciphertext in its block",
+    "The ciphertext's own signature fails at every backup; nobody prepares the block.",
+)
+.fires(&["PP-10", "TM-1"]);
 
 /// First byte of z, the scalar of the outer signature.
-pub(super) const Z: usize = 420;
+const Z: usize = 420;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct TamperedCiphertext;
 
 impl Behaviour for TamperedCiphertext {
@@ -27,14 +23,18 @@ impl Behaviour for TamperedCiphertext {
         if !message.strikes {
             return out.push(message.output);
         }
-        let params = &cx.setup.params;
         let change = |honest: &Proposal| {
             let mut txs = honest.txs.clone();
-            let mut bytes = txs.first()?.bytes().to_vec();
-            *bytes.get_mut(Z)? ^= 1;
-            txs[0] = Arc::new(parse_sigma(params, &bytes)?);
+            txs[0] = tampered(cx, txs.first()?)?;
             Some(Proposal::build(honest.header.network_id, honest.header.seq, honest.header.time, txs))
         };
         swap(cx, message.output, change, out);
     }
+}
+
+/// The same ciphertext with one bit of its outer signature flipped.
+pub(super) fn tampered(cx: &Cx<'_, '_>, sigma: &Sigma) -> Option<Arc<Sigma>> {
+    let mut bytes = sigma.bytes().to_vec();
+    *bytes.get_mut(Z)? ^= 1;
+    Some(Arc::new(parse_sigma(&cx.setup.params, &bytes)?))
 }

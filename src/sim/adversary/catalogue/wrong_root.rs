@@ -2,19 +2,14 @@
 
 use super::prelude::*;
 
-pub(super) const ABOUT: Description = Description {
-    title: "proposes a body that does not match its Merkle root",
-    roles: &[Role::Css],
-    omits: false,
-    expect: Expect {
-        fires: &["PP-8", "TM-1"],
-        decides: true,
-        breaks: &[],
-        sentence: "Every backup recomputes the root, gets another one, and waits for the next primary.",
-    },
-};
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Css],
+    "proposes a body that does not match its Merkle root",
+    "Every backup recomputes the root, gets another one, and waits for the next primary.",
+)
+.fires(&["PP-8", "TM-1"]);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct WrongRoot;
 
 impl Behaviour for WrongRoot {

@@ -1,0 +1,61 @@
+//! The next primary opens its view with NEW-VIEWs that do not follow from their VIEW-CHANGEs (CONSENSUS.md §5.2, OSDI'99
+//! §4.4): an entry dropped, swapped, nulled or added, a wrong low mark, too few, repeated or stale members, foreign
+//! pre-prepares, another primary's view. Everybody recomputes a NEW-VIEW, and nobody obeys one.
+
+use super::prelude::*;
+use crate::ledger::proposal::null_digest;
+use crate::pbft::message::{NewView, ViewChange};
+
+pub(super) const ABOUT: Description = Description::of(
+    &[Role::Css],
+    "opens its view with false NEW-VIEWs",
+    "The recomputed selection differs from the claimed one; the view after it opens instead.",
+)
+.fires(&["ENV-1", "NV-1", "NV-3", "NV-5", "NV-6", "TM-2"]);
+
+#[derive(Clone, Default)]
+pub(super) struct NewViewForgery;
+
+impl Behaviour for NewViewForgery {
+    fn on_send(&mut self, cx: &mut Cx<'_, '_>, message: Outgoing, out: &mut Vec<Output>) {
+        match message.message().filter(|_| message.strikes).map(|m| &**m) {
+            Some(Message::NewView(honest)) => {
+                let all = forgeries(cx, honest);
+                out.extend(all.into_iter().map(|nv| cx.to_others(Message::NewView(Arc::new(nv)))));
+            }
+            _ => out.push(message.output),
+        }
+    }
+}
+
+/// View, VIEW-CHANGEs and slots of a NEW-VIEW.
+type Claim = (View, Vec<Arc<ViewChange>>, Vec<(Seq, Digest)>);
+
+/// Every way in which it can be false.
+fn forgeries(cx: &Cx<'_, '_>, honest: &NewView) -> Vec<NewView> {
+    let view = honest.view();
+    let slots: Vec<(Seq, Digest)> = honest.o.iter().map(|fixed| (fixed.seq, fixed.digest)).collect();
+    let last = slots.last().map_or(0, |(seq, _)| seq.0);
+    let members = &honest.v_set;
+    let swapped = |digest: Digest| slots.iter().map(|(seq, _)| (*seq, digest)).collect::<Vec<_>>();
+    let extended = || slots.iter().copied().chain([(Seq(last + 1), null_digest())]).collect::<Vec<_>>();
+    let repeated = || members.iter().take(1).chain(members.iter().take(members.len() - 1)).cloned().collect();
+    let claims: [Claim; 7] = [
+        (view, members.clone(), slots.iter().take(slots.len().saturating_sub(1)).copied().collect()),
+        (view, members.clone(), swapped(Digest([7; 32]))),
+        (view, members.clone(), swapped(null_digest())),
+        (view, members.clone(), extended()),
+        (view, members.iter().skip(1).cloned().collect(), slots.clone()),
+        (view, repeated(), slots.clone()),
+        (View(view.0 + 1), members.clone(), slots.clone()),
+    ];
+    let mut all: Vec<NewView> =
+        claims.into_iter().filter_map(|(view, members, slots)| cx.new_view(view, members, &slots)).collect();
+    let mut low = honest.clone();
+    low.signed.statement.seq.0 += 1;
+    all.extend(cx.sign(low.signed.statement).map(|signed| NewView { signed, ..low }));
+    let mut foreign = honest.clone();
+    foreign.o.iter_mut().for_each(|fixed| fixed.pp_sig.0[63] ^= 1);
+    all.push(foreign);
+    all
+}

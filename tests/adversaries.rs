@@ -1,0 +1,265 @@
+//! Every Byzantine behaviour ends as its description says: the rules that must fire do so at honest actors, no invariant
+//! falls that it does not name, honest chains agree, and the run decides if it must.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use voltcast::entities::actor::{ActorId, Role};
+use voltcast::entities::fact::FactKind;
+use voltcast::sim::adversary::{BehaviourKind, Trigger};
+use voltcast::sim::intervention::Behave;
+use voltcast::sim::network::RuleArgs;
+use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::{Effect, Kind};
+use voltcast::sim::units::{Dur, Many, PacketName};
+
+/// Three cars that come one after the other, so that there are several commands and blocks.
+fn base() -> Scenario {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    for (car, at) in scenario.fleet.ev.iter_mut().zip([2_000, 3_200, 4_400, 4_450]) {
+        car.arrive = Dur::ms(at);
+    }
+    scenario.end = Dur::secs(9);
+    scenario
+}
+
+/// No COMMIT arrives until then, so blocks prepare and views change.
+fn without_commits(until: Dur) -> Fault {
+    let packet = Many(vec![PacketName::parse("pbft.commit").unwrap()]);
+    let rule = RuleArgs { packet, until: Some(until), ..RuleArgs::default() };
+    Fault { at: Dur(0), action: FaultDo::Block(rule) }
+}
+
+/// The scenario in which a behaviour shows, and who follows it.
+fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
+    use BehaviourKind as B;
+    let mut scenario = base();
+    match kind {
+        B::NewViewForgery | B::EquivocatingNewView | B::LyingViewChange => {
+            scenario.fault.push(without_commits(Dur::ms(3_600)));
+        }
+        B::WithheldDataSet => {
+            scenario.entities.areas = 1;
+            scenario.station.area_cap_w.truncate(1);
+        }
+        B::CscGarbageEntry => scenario.fleet = Scenario::preset("day4").unwrap().fleet,
+        B::BadState => scenario.behaviour.push(behave("css1", B::WithholdBody)),
+        _ => {}
+    }
+    if kind == B::BadState {
+        scenario.gateways.n = 7;
+    }
+    let who = match kind {
+        B::CscGarbageEntry => "csc1",
+        B::EarlyNewViewProposal
+        | B::NewViewForgery
+        | B::EquivocatingNewView
+        | B::WithheldDataSet
+        | B::PoisonedDataSet
+        | B::FloodingDataSet
+        | B::BigMacControl
+        | B::BadState => "css2",
+        B::EquivocatingVotes
+        | B::DoubleVote
+        | B::ForgedVote
+        | B::ReplayedVotes
+        | B::EarlyCommit
+        | B::LyingViewChange
+        | B::FalseCertificate
+        | B::SpuriousViewChange
+        | B::Amnesia
+        | B::SmallScope => "css4",
+        _ => "css1",
+    };
+    (scenario, ActorId::parse(who).unwrap())
+}
+
+fn behave(who: &str, kind: BehaviourKind) -> Behave {
+    Behave { node: ActorId::parse(who).unwrap(), kind, when: Trigger::Always }
+}
+
+fn play(scenario: Scenario) -> Vec<Effect> {
+    let mut run = Timelines::open_headless(scenario.checked().unwrap(), vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+    run.trace(BranchId(0)).effects().to_vec()
+}
+
+/// Blocks of each gateway by height.
+fn chains(effects: &[Effect]) -> BTreeMap<ActorId, Vec<(u64, String, usize)>> {
+    let mut chains: BTreeMap<ActorId, Vec<(u64, String, usize)>> = BTreeMap::new();
+    for effect in effects {
+        if let (Some(who), Kind::Fact(FactKind::BlockAppended { height, header, sigmas, .. })) =
+            (effect.actor, &effect.kind)
+        {
+            chains.entry(who).or_default().push((*height, format!("{header:?}"), sigmas.len()));
+        }
+    }
+    chains
+}
+
+fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<&'static str> {
+    let honest = effects.iter().filter(|e| e.actor.is_some_and(|actor| !but.contains(&actor)));
+    honest.filter_map(|e| e.rule.map(|rule| rule.id())).collect()
+}
+
+fn opened(effects: &[Effect]) -> usize {
+    let ok = |e: &&Effect| matches!(&e.kind, Kind::Fact(FactKind::Opened { flow: 1, error: None, .. }));
+    effects.iter().filter(ok).filter_map(|e| e.actor).collect::<BTreeSet<_>>().len()
+}
+
+fn holds(kind: BehaviourKind) {
+    let (mut scenario, liar) = stage(kind);
+    let n = scenario.gateways.n;
+    // Actors enrol honestly: a gateway without a key of its own is in no genesis.
+    let when = Trigger::Time(Dur::secs(1), Dur::secs(100));
+    scenario.behaviour.push(Behave { node: liar, kind, when });
+    let liars: BTreeSet<ActorId> = scenario.behaviour.iter().map(|b| b.node).collect();
+    let effects = play(scenario);
+    let (name, expect) = (kind.name(), kind.expect());
+    for effect in &effects {
+        match &effect.kind {
+            Kind::InvariantBroken { id, text } => assert!(expect.breaks.contains(&id.as_str()), "{name}: {id} {text}"),
+            Kind::SafetyVoid => panic!("{name}: safety void"),
+            _ => {}
+        }
+    }
+    let fired = fired(&effects, &liars);
+    let missing: Vec<_> = expect.fires.iter().filter(|rule| !fired.contains(*rule)).collect();
+    assert!(missing.is_empty(), "{name}: {missing:?} did not fire, but {fired:?}");
+    besides(kind, &effects);
+    let chains = chains(&effects);
+    let honest = (0..n).map(|index| ActorId::new(Role::Css, index)).filter(|who| !liars.contains(who));
+    let honest: Vec<_> = honest.map(|who| chains.get(&who).cloned().unwrap_or_default()).collect();
+    for pair in honest.windows(2) {
+        let common = pair[0].len().min(pair[1].len());
+        assert_eq!(pair[0][..common], pair[1][..common], "{name}");
+    }
+    let stored = honest.iter().filter(|chain| chain.iter().any(|(_, _, count)| *count > 0)).count();
+    let quorum = usize::from(n) - usize::from((n - 1) / 3);
+    let decided = stored + 1 >= quorum && opened(&effects) >= 2;
+    assert_eq!(decided, expect.decides, "{name}: {stored} chains, {} opened, {chains:?}", opened(&effects));
+}
+
+/// What a list of rules cannot say.
+fn besides(kind: BehaviourKind, effects: &[Effect]) {
+    use BehaviourKind as B;
+    let any = |test: &dyn Fn(ActorId, &FactKind) -> bool| {
+        effects.iter().any(|e| matches!((e.actor, &e.kind), (Some(who), Kind::Fact(fact)) if test(who, fact)))
+    };
+    let asked = |who: ActorId, fact: &FactKind| who.to_string() == "css4" && matches!(fact, FactKind::Verified { .. });
+    let left = |_: ActorId, fact: &FactKind| matches!(fact, FactKind::ViewChange { .. });
+    match kind {
+        B::WithheldDataSet => assert!(any(&asked), "the KGC asks all gateways"),
+        B::SlowPrimary => assert!(!any(&left), "nobody leaves the view"),
+        _ => {}
+    }
+}
+
+/// Colluding gateways, by number.
+fn colluding(n: u16, liars: &[&str]) -> (Vec<Effect>, BTreeSet<ActorId>) {
+    let mut scenario = base().with_n(n).unwrap();
+    scenario.end = Dur::secs(5);
+    scenario.behaviour = liars.iter().map(|who| behave(who, BehaviourKind::ColludingSet)).collect();
+    let mut world = voltcast::sim::world::World::new(scenario.clone(), vec![]).unwrap();
+    let mut memo = voltcast::sim::memo::Memo::default();
+    let mut effects = Vec::new();
+    while world.step(&mut memo, &mut effects) {}
+    (effects, world.faulty().clone())
+}
+
+fn void(effects: &[Effect]) -> bool {
+    effects.iter().any(|e| e.kind == Kind::SafetyVoid)
+}
+
+#[test]
+fn from_2q_minus_n_liars_on_the_chain_forks_and_the_run_goes_on() {
+    let (effects, faulty) = colluding(4, &["css1", "css2"]);
+    assert_eq!(faulty.len(), 2);
+    assert!(void(&effects), "beyond f: the theorem is void");
+    let chains = chains(&effects);
+    let first = |who: &str| chains[&ActorId::parse(who).unwrap()][0].1.clone();
+    assert_ne!(first("css3"), first("css4"), "the honest gateways hold different blocks");
+    assert!(effects.last().unwrap().t.0 > 4_000_000, "the run goes on");
+}
+
+#[test]
+fn one_liar_beyond_f_forks_nothing_where_a_quorum_is_larger_than_needed() {
+    // n = 5: f = 1, q = 4, and 2q − n = 3 liars are the least that can fork.
+    let (effects, faulty) = colluding(5, &["css1", "css2"]);
+    assert_eq!(faulty.len(), 2);
+    assert!(!void(&effects));
+}
+
+#[test]
+fn only_omission_is_not_a_fault() {
+    let faulty = |kind: BehaviourKind| {
+        let mut scenario = base();
+        scenario.end = Dur::ms(1);
+        scenario.behaviour = vec![behave("css1", kind)];
+        let mut world = voltcast::sim::world::World::new(scenario, vec![]).unwrap();
+        let mut memo = voltcast::sim::memo::Memo::default();
+        while world.step(&mut memo, &mut Vec::new()) {}
+        !world.faulty().is_empty()
+    };
+    for kind in BehaviourKind::of(Role::Css) {
+        assert_eq!(faulty(kind), !kind.about().omits, "{}", kind.name());
+    }
+    assert!(faulty(BehaviourKind::Twins) && faulty(BehaviourKind::Amnesia) && !faulty(BehaviourKind::Silent));
+}
+
+const TABLE: &str = "docs/adversaries.md";
+
+/// One row per behaviour, as `docs/adversaries.md` must have it; `UPDATE_GOLDEN=1` rewrites the rows.
+#[test]
+fn the_document_lists_every_behaviour() {
+    let roles = |kind: BehaviourKind| match kind.roles() {
+        [] => "anybody".to_owned(),
+        some => some.iter().map(|role| role.prefix().to_uppercase()).collect::<Vec<_>>().join(", "),
+    };
+    let row = |kind: BehaviourKind| {
+        let (name, fires) = (kind.name(), kind.expect().fires.join(", "));
+        let fault = if kind.about().omits { "no" } else { "yes" };
+        let sentence = kind.expect().sentence;
+        format!(
+            "| [`{name}`](../src/sim/adversary/catalogue/{name}.rs) | {} | {} | {fault} | {fires} | {sentence} |",
+            roles(kind),
+            kind.title()
+        )
+    };
+    let rows: Vec<String> = BehaviourKind::ALL.into_iter().map(row).collect();
+    let text = std::fs::read_to_string(TABLE).unwrap();
+    let there: Vec<&str> = text.lines().filter(|line| line.starts_with("| [`")).collect();
+    if std::env::var("UPDATE_GOLDEN").is_ok() {
+        let kept = text.lines().filter(|line| !line.starts_with("| [`")).collect::<Vec<_>>().join("\n");
+        let head = kept.find("|---").and_then(|at| kept[at..].find('\n').map(|end| at + end)).unwrap_or(kept.len());
+        std::fs::write(TABLE, format!("{}\n{}{}\n", &kept[..head], rows.join("\n"), &kept[head..])).unwrap();
+        return;
+    }
+    assert_eq!(there, rows);
+}
+
+macro_rules! behaviours {
+    ($($test:ident),* $(,)?) => {
+        $(#[test]
+        fn $test() {
+            holds(BehaviourKind::parse(stringify!($test)).unwrap());
+        })*
+
+        #[test]
+        fn none_is_without_a_test() {
+            let tested: BTreeSet<&str> = [$(stringify!($test)),*].into();
+            let all: BTreeSet<&str> = BehaviourKind::ALL.into_iter().map(BehaviourKind::name).collect();
+            assert_eq!(tested, all);
+        }
+    };
+}
+
+behaviours! {
+    silent, crash_midway, equivocating_primary, equivocating_votes, double_vote, primary_prepares, forged_vote,
+    replayed_votes, early_commit, tampered_ciphertext, wrong_root, bad_time, nullifier_reuse, stored_again,
+    withheld_data_set, poisoned_data_set, flooding_data_set, hide_ciphertext, slow_primary, selective_primary,
+    withhold_body, seq_jump, empty_blocks, early_new_view_proposal, new_view_forgery, equivocating_new_view,
+    lying_view_change, false_certificate, spurious_view_change, bad_state, bad_seal, colluding_set, twins, amnesia,
+    small_scope, big_mac_control, csc_garbage_entry,
+}
