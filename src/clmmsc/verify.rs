@@ -382,14 +382,19 @@ pub fn batch_sigma_weights(sigmas: &[&[u8]]) -> Vec<[u8; 16]> {
 /// Batch form of V5 over headers that passed V1–V4: one product of 4m + 2 points. On `false` verify singly; the single
 /// result is the answer.
 pub fn verify_batch(params: &Params, sigmas: &[&[u8]]) -> bool {
+    verify_batch_with(params, sigmas, &batch_sigma_weights(sigmas))
+}
+
+/// The same with these weights.
+pub(super) fn verify_batch_with(params: &Params, sigmas: &[&[u8]], weights: &[[u8; 16]]) -> bool {
     let (mut base, mut ppub) = (Scalar::ZERO, Scalar::ZERO);
     let (mut scalars, mut points) = (Vec::new(), Vec::new());
-    for (bytes, weight) in sigmas.iter().zip(batch_sigma_weights(sigmas)) {
+    for (bytes, weight) in sigmas.iter().zip(weights) {
         let flow = bytes.get(6).copied().and_then(Flow::from_code).filter(|_| bytes.len() >= HEADER);
         let Some(flow) = flow else { return false };
         let Ok(o) = Outer::read(params, bytes, &Header::read(bytes, flow)) else { return false };
         let Ok(n) = group::dec(&o.n) else { return false };
-        let w = weight_scalar(&weight);
+        let w = weight_scalar(weight);
         base += w * o.z;
         ppub -= w * o.e * o.h;
         let e = w * o.e;

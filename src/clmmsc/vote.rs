@@ -70,9 +70,13 @@ pub fn batch_vote_weights(items: &[BatchItem<'_>]) -> Vec<[u8; 16]> {
 
 /// Σ w_j(z_j·P − N_j − e_j·PK_j) = O. An N or z that does not decode fails the batch.
 pub fn verify_batch(items: &[BatchItem<'_>]) -> bool {
-    let weights = batch_vote_weights(items);
+    verify_batch_with(items, &batch_vote_weights(items))
+}
+
+/// The same with these weights.
+pub(super) fn verify_batch_with(items: &[BatchItem<'_>], weights: &[[u8; 16]]) -> bool {
     let (mut base, mut scalars, mut points) = (Scalar::ZERO, Vec::new(), Vec::new());
-    for (item, weight) in items.iter().zip(&weights) {
+    for (item, weight) in items.iter().zip(weights) {
         let (n, z) = schnorr::halves(&item.signature);
         let (Ok(big_n), Ok(z)) = (group::dec(&n), group::scal(&z)) else { return false };
         let w = weight_scalar(weight);

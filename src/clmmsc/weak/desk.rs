@@ -40,3 +40,8 @@ pub(crate) fn grant_unsigned(params: &Params, kgc: &KeyPair, wire: &[u8]) -> Res
     let body = inner.len().checked_sub(auth).filter(|len| *len >= HEAD).and_then(|len| inner.get(..len));
     body.and_then(read_further).ok_or(Error::Kind)
 }
+
+/// Answers a request with the name of what is wrong with it.
+pub(crate) fn telling(desk: &Desk, params: &Params, kgc: &KeyPair, now: u64, wire: &[u8]) -> String {
+    desk.check(params, kgc, now, wire).map_or_else(|failure| failure.error.name().into(), |_| "CLA1".into())
+}

@@ -8,11 +8,14 @@
 //! ```
 
 pub(crate) mod acceptance;
+pub(crate) mod batches;
 pub(crate) mod claims;
 pub(crate) mod coefficients;
 pub(crate) mod desk;
 pub(crate) mod dice;
+pub(crate) mod freshness;
 pub(crate) mod lax;
+pub(crate) mod letters;
 pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod opening;

@@ -36,3 +36,29 @@ fn plain(sigma: &VerifiedSigma, k: &EntryKey) -> Result<Secret<Vec<u8>>, Failure
     let opened = aead::open(&entry_keys(k.as_bytes()).1, &entry[TAG..]);
     opened.ok_or(Failure { check: Check::R5, error: Error::EntryAuth })
 }
+
+/// Bits of a toy tag.
+pub(crate) const BITS: usize = 16;
+
+/// R5 for the first entry whose tag has the same first bits as the key's: nothing ties the entry to the key but the AEAD.
+///
+/// # Errors
+/// [`Error::NotAReceiver`], [`Error::EntryAuth`].
+pub(crate) fn bare(sigma: &VerifiedSigma, k: &EntryKey) -> Result<Secret<Vec<u8>>, Failure> {
+    let (tag, ke) = entry_keys(k.as_bytes());
+    let found = (0..sigma.header().n).find(|j| sigma.tag(*j)[..BITS / 8] == tag[..BITS / 8]);
+    let entry = sigma.entry(found.ok_or(Failure { check: Check::R4, error: Error::NotAReceiver })?);
+    aead::open(&ke, &entry[TAG..]).ok_or(Failure { check: Check::R5, error: Error::EntryAuth })
+}
+
+/// R4 with a toy tag, R5, R6.
+///
+/// # Errors
+/// The first failing check.
+pub(crate) fn by_short_tag(sigma: &VerifiedSigma, record: &Record, k: &EntryKey) -> Result<Vec<u8>, Failure> {
+    let plain = bare(sigma, k)?;
+    if take::<32>(&plain, 16) != record.f() {
+        return Err(Failure { check: Check::R6, error: Error::PseudonymMismatch });
+    }
+    Ok(plain.to_vec())
+}

@@ -7,19 +7,24 @@
 mod borrowed_name;
 mod bribed_gateway;
 mod broken_dice;
+mod cancelling_pair;
 mod choose_your_key;
 mod copy_t;
 mod cut_and_paste;
+mod fingerprint;
 mod forge_the_ticket;
 mod gateways;
 mod kgc_desk;
+mod kgc_probe;
 mod letter;
+mod nosy_pile;
 mod one_bit;
 mod pieces;
 mod post;
 mod read_the_post;
 mod say_it_again;
 mod trial;
+mod two_keys;
 
 pub use trial::{Finding, Stuck, Trial};
 
@@ -75,13 +80,17 @@ pub fn all() -> Vec<&'static Attack> {
         &borrowed_name::ATTACKS,
         &bribed_gateway::ATTACKS,
         &broken_dice::ATTACKS,
+        &cancelling_pair::ATTACKS,
         &choose_your_key::ATTACKS,
         &copy_t::ATTACKS,
         &cut_and_paste::ATTACKS,
+        &fingerprint::ATTACKS,
         &forge_the_ticket::ATTACKS,
+        &nosy_pile::ATTACKS,
         &one_bit::ATTACKS,
         &read_the_post::ATTACKS,
         &say_it_again::ATTACKS,
+        &two_keys::ATTACKS,
     ];
     let mut all: Vec<&'static Attack> = groups.iter().copied().flatten().collect();
     all.sort_by_key(|attack| attack.id);
@@ -112,6 +121,39 @@ impl Attack {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_forty_five_and_none_is_missing() {
+        let ids: Vec<u8> = all().iter().map(|attack| attack.id).collect();
+        assert_eq!(ids, (1..=45).collect::<Vec<u8>>());
+    }
+
+    /// An experiment whose control withstands the attack, that tries nothing, or that cannot be staged, shows nothing.
+    #[test]
+    fn an_experiment_can_fail() {
+        fn unbroken(_: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
+            trial.holds("a", true, "refused");
+            trial.breaks("b", false, "refused as well");
+            Ok(())
+        }
+        fn idle(_: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
+            trial.breaks("a", true, "accepted");
+            Ok(())
+        }
+        fn unstaged(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
+            trial.holds("a", true, "refused");
+            trial.breaks("b", true, "accepted");
+            Ok(people.record("nobody").map(|_| ())?)
+        }
+        let runs: [fn(&mut People, &mut Trial) -> Result<(), Stuck>; 3] = [unbroken, idle, unstaged];
+        let flaws = runs.map(|run| {
+            let attack = Attack { id: 0, title: "", role: "", moves: &[], expected: "", control: "", run };
+            let report = attack.run(1);
+            assert!(!report.good());
+            (report.held, report.broke, report.stuck.is_some())
+        });
+        assert_eq!(flaws, [(true, false, false), (false, true, false), (true, true, true)]);
+    }
 
     #[test]
     fn every_attack_is_withstood_and_every_control_breaks() {
