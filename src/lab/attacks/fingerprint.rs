@@ -72,8 +72,8 @@ pub(super) const ATTACKS: [Attack; 4] = [
     },
 ];
 
-/// Commands that an analyst would like to tell apart; all fit into the smallest entry.
-const COMMANDS: [&str; 8] = ["0 W", "7 kW", "11 kW", "stop", "-3 kW", "resume", "22 kW now", "unlock cable"];
+/// Commands that an analyst would like to tell apart, each of another length; all fit into the smallest entry.
+const COMMANDS: [&str; 8] = ["0 W", "stop", "11 kW", "resume", "22.5 kW", "back off", "half load", "unlock cable"];
 
 fn a17(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     for name in ["ev0", "ev1", "ev2"] {
@@ -111,9 +111,8 @@ fn a17(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
             COMMANDS.into_iter().filter(|text| letters::exact_length(text.as_bytes()) as usize == size).collect();
         told += usize::from(fitting == [command]);
     }
-    let ambiguous = COMMANDS.iter().filter(|a| COMMANDS.iter().filter(|b| a.len() == b.len()).count() > 1).count();
     let seen = format!("{told} of 8 commands told from their sizes alone");
-    trial.breaks("guess eight commands from their sizes", told + ambiguous == 8 && told >= 4, seen);
+    trial.breaks("guess eight commands from their sizes", told == COMMANDS.len(), seen);
     Ok(())
 }
 
