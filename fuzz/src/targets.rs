@@ -33,8 +33,11 @@ use voltcast::sim::intervention::Intervention;
 use voltcast::sim::link::Link;
 use voltcast::sim::scenario::Scenario;
 
+/// A name and what is done with the bytes.
+type Target = (&'static str, fn(&Stage, &[u8]));
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&Stage, &[u8])); 19] = [
+pub const TARGETS: [Target; 19] = [
     ("records", records),
     ("requests", requests),
     ("answers", answers),

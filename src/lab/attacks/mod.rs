@@ -31,6 +31,9 @@ pub use trial::{Finding, Stuck, Trial};
 use super::people::People;
 use serde::Serialize;
 
+/// An experiment: makes the moves and writes down what happened.
+type Run = fn(&mut People, &mut Trial) -> Result<(), Stuck>;
+
 /// An attack that can be run: what people read about it, and the experiment.
 pub struct Attack {
     /// 1 to 45; shown as `A7`.
@@ -44,7 +47,7 @@ pub struct Attack {
     pub expected: &'static str,
     /// What the control leaves out.
     pub control: &'static str,
-    run: fn(&mut People, &mut Trial) -> Result<(), Stuck>,
+    run: Run,
 }
 
 /// What came out of one attack.
@@ -145,7 +148,7 @@ mod tests {
             trial.breaks("b", true, "accepted");
             Ok(people.record("nobody").map(|_| ())?)
         }
-        let runs: [fn(&mut People, &mut Trial) -> Result<(), Stuck>; 3] = [unbroken, idle, unstaged];
+        let runs: [Run; 3] = [unbroken, idle, unstaged];
         let flaws = runs.map(|run| {
             let attack = Attack { id: 0, title: "", role: "", moves: &[], expected: "", control: "", run };
             let report = attack.run(1);
