@@ -134,7 +134,7 @@ impl Cp {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),
-            Input::Timer(_) | Input::Wish(_) => {}
+            Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(event) => self.on_plant(now, event, io),
             Input::Deliver { from, packet } => match packet {
                 Packet::Answer(wire) => {

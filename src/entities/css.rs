@@ -11,6 +11,7 @@ use super::fact::{FactKind, Op, Rule, VoteKind};
 use super::io::{Input, Io, Output, TimerId, cost};
 use super::packet::{Packet, parse_sigma};
 use super::setup::Genesis;
+use super::stub::{Crypto, StubKey};
 use crate::clmmsc::{Flow, KeyPair, Params, RecordId, SigmaId};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, About, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement};
@@ -34,7 +35,7 @@ impl Signer for IdKey {
 pub struct Css {
     pub enrolment: Enrolment,
     genesis: Option<Arc<Genesis>>,
-    signer: Option<Arc<IdKey>>,
+    signer: Option<Arc<dyn Signer>>,
     replica: Option<Replica>,
     /// σ already passed to the piles.
     fanned: BTreeSet<Digest>,
@@ -87,7 +88,7 @@ impl Css {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Pbft(timer)) => self.agree(now, pbft::Input::Timer(timer), io),
-            Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
+            Input::Timer(_) | Input::Plant(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Deliver { from, packet } => self.deliver(now, from, packet, io),
         }
     }
@@ -120,7 +121,10 @@ impl Css {
         if !news || self.replica.is_some() || !pinned {
             return;
         }
-        let signer = Arc::new(IdKey { params: self.enrolment.setup.params.clone(), key: key.clone() });
+        let signer: Arc<dyn Signer> = match self.enrolment.setup.crypto {
+            Crypto::Real => Arc::new(IdKey { params: self.enrolment.setup.params.clone(), key: key.clone() }),
+            Crypto::Stub => Arc::new(StubKey(key.public().rid)),
+        };
         self.signer = Some(signer.clone());
         self.replica = Some(Replica::new(genesis.config.clone(), ReplicaId(self.me().index), signer));
         self.agree(now, pbft::Input::Start, io);

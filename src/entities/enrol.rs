@@ -114,6 +114,11 @@ impl Enrolment {
         }
     }
 
+    /// With a key from before the run (`bootstrap = "given"`).
+    pub fn given(self, key: KeyPair) -> Self {
+        Enrolment { key: Some(key), ..self }
+    }
+
     /// Asks for a session record too (CLMMSC.md §11.1).
     pub fn lending(self) -> Self {
         Enrolment { lends: true, ..self }

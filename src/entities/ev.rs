@@ -97,7 +97,7 @@ impl Ev {
             Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.plugged.is_some(), io),
             Input::Timer(TimerId::Upload) => self.upload_again(now, io),
             Input::Wish(Wish::Complain) => self.complain(io),
-            Input::Timer(_) | Input::Wish(_) => {}
+            Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(PlantEvent::PluggedIn { peer }) => {
                 let since = self.enrolment.setup.unix(now).0;
                 self.plugged = Some(AtPile { pile: peer, since, session: None, offer: None, record: None });

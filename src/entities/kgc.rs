@@ -5,7 +5,7 @@
 
 use super::actor::{ActorId, Role};
 use super::fact::{ActorRule, FactKind};
-use super::io::{Input, Io, Output, TimerId, Wish, cost};
+use super::io::{Input, Io, Output, Parcel, TimerId, Wish, cost};
 use super::packet::Packet;
 use super::setup::{Genesis, Setup};
 use crate::clmmsc::channel::{self, Purpose};
@@ -47,7 +47,7 @@ impl Half {
 /// A routed σ that is not yet known to be stored.
 #[derive(Clone, Debug)]
 struct Routed {
-    sigma: Arc<[u8]>,
+    packet: Packet,
     at: Micros,
     wait: u64,
     expires: u64,
@@ -119,6 +119,7 @@ impl Kgc {
             Input::Timer(TimerId::Pair) => self.give_up(now, io),
             Input::Timer(TimerId::Stored) => self.repeat(now, io),
             Input::Wish(Wish::OpenTicket) => self.open_ticket(io),
+            Input::Parcel(parcel) => self.on_parcel(now, parcel, io),
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
             Input::Deliver { from, packet } => match packet {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
@@ -311,7 +312,7 @@ impl Kgc {
         if matches!(verified.header().flow, Flow::GATEWAY | Flow::PILE) {
             // Gateways and piles are public: they are named beside σ.
             let gateways = gateways.iter().copied().filter(|index| *index < self.setup.n).collect();
-            return self.forward(now, id, bytes.clone(), gateways, io);
+            return self.forward(now, id, Packet::Route(bytes.clone()), gateways, io);
         }
         self.half(now, id, io).sigma = Some(bytes.clone());
         self.route(now, id, io);
@@ -384,19 +385,36 @@ impl Kgc {
                 None => gateways.extend(0..self.setup.n),
             }
         }
-        self.forward(now, id, sigma, gateways, io);
+        self.forward(now, id, Packet::Route(sigma), gateways, io);
     }
 
     /// EN-2: σ goes to these gateways, and to all of them if it is not stored in time.
-    fn forward(&mut self, now: Micros, id: SigmaId, sigma: Arc<[u8]>, gateways: BTreeSet<u16>, io: &mut Io<'_, '_>) {
+    fn forward(&mut self, now: Micros, id: SigmaId, packet: Packet, gateways: BTreeSet<u16>, io: &mut Io<'_, '_>) {
+        let expires = self.setup.unix(now).0 + u64::from(self.setup.ttl);
         let actors: Vec<ActorId> = gateways.iter().map(|index| ActorId::new(Role::Css, *index)).collect();
         io.ruled(FactKind::Routed { sigma: Digest(id.0), gateways: actors }, ActorRule::En2);
         let to = gateways.into_iter().map(NodeId).collect();
-        io.out.push(Output::Fan { to, packet: Packet::Route(sigma.clone()) });
+        io.out.push(Output::Fan { to, packet: packet.clone() });
         let wait = 2 * self.setup.agreement.t0.0;
-        let expires = self.setup.unix(now).0 + u64::from(self.setup.ttl);
-        self.routed.insert(id, Routed { sigma, at: now, wait, expires });
+        self.routed.insert(id, Routed { packet, at: now, wait, expires });
         io.timer(TimerId::Stored, Micros(wait));
+    }
+
+    /// A ciphertext of the workload: made elsewhere, and its home gateway is known.
+    fn on_parcel(&mut self, now: Micros, parcel: &Parcel, io: &mut Io<'_, '_>) {
+        let sigma = &parcel.sigma;
+        let packet = Packet::Pbft(Arc::new(pbft::Message::Ciphertext(sigma.clone())));
+        let home = BTreeSet::from([parcel.home]);
+        self.forward(now, SigmaId(sigma.id.0), packet, home, io);
+    }
+
+    /// The centre after everybody has come for a key and genesis is made (`bootstrap = "given"`).
+    pub fn given(&mut self, records: BTreeMap<ActorId, PublicRecord>) -> Option<Arc<Genesis>> {
+        self.records = records;
+        let genesis = Arc::new(self.make_genesis()?);
+        self.follower = Some(Follower::new(genesis.config.clone()));
+        self.genesis = Some(genesis.clone());
+        Some(genesis)
     }
 
     fn give_up(&mut self, now: Micros, io: &mut Io<'_, '_>) {
@@ -420,7 +438,7 @@ impl Kgc {
         let most = 8 * self.setup.agreement.t0.0;
         for routed in self.routed.values_mut().filter(|routed| routed.at.0 + routed.wait <= now.0) {
             let to = (0..self.setup.n).map(NodeId).collect();
-            io.out.push(Output::Fan { to, packet: Packet::Route(routed.sigma.clone()) });
+            io.out.push(Output::Fan { to, packet: routed.packet.clone() });
             routed.at = now;
             routed.wait = (routed.wait * 2).min(most);
         }

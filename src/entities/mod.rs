@@ -17,6 +17,7 @@ pub mod packet;
 pub mod plant;
 pub mod schedule;
 pub mod setup;
+pub mod stub;
 
 pub use cp::Cp;
 pub use csc::Csc;

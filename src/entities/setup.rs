@@ -4,6 +4,7 @@
 //! codes, which each actor gets for itself alone.
 
 use super::actor::{ActorId, Role};
+use super::stub::Crypto;
 use crate::clmmsc::{Params, PublicRecord, RecordId};
 use crate::ledger::{Digest, Micros, Secs};
 use crate::pbft::{Config, NodeId};
@@ -76,6 +77,8 @@ pub struct Setup {
     pub rating_w: u32,
     pub tariff: TariffTable,
     pub agreement: Agreement,
+    /// Whether signatures are real.
+    pub crypto: Crypto,
 }
 
 impl Setup {

@@ -7,10 +7,9 @@
 use crate::clmmsc::Failure;
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::entities::Memory;
-use crate::ledger::Secs;
-use sha2::{Digest as _, Sha512};
+use crate::entities::io::Vote;
+use crate::ledger::{Digest, Secs};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Entries per generation; the older generation is dropped when the newer one is full.
 const GENERATION: usize = 32_768;
@@ -40,12 +39,41 @@ impl<K: Ord + Clone, V: Clone> Generations<K, V> {
     }
 }
 
+/// Signatures by a part of themselves: one place each, and the newer takes it. A look-up compares the whole vote, so a
+/// signature made to share a place costs its maker's victims a verification and nothing else.
+#[derive(Clone, Debug, Default)]
+struct Votes {
+    places: Vec<Option<(Vote, bool)>>,
+}
+
+/// Places of [`Votes`]; a power of two.
+const PLACES: usize = 1 << 14;
+
+impl Votes {
+    fn get_or(&mut self, vote: &Vote, check: &mut dyn FnMut() -> bool) -> bool {
+        if self.places.is_empty() {
+            self.places = vec![None; PLACES];
+        }
+        let part = vote.sig.0[32..].first_chunk().map_or(0, |b| u32::from_le_bytes(*b));
+        let place = &mut self.places[part as usize % PLACES];
+        match place {
+            Some((known, valid)) if known == vote => *valid,
+            _ => {
+                let valid = check();
+                *place = Some((*vote, valid));
+                valid
+            }
+        }
+    }
+}
+
 /// The memory of one engine; branches share it.
 #[derive(Clone, Debug)]
 pub struct Memo {
     on: bool,
-    votes: Generations<[u8; 32], bool>,
-    sigmas: Generations<([u8; 32], u64), Result<VerifiedSigma, Failure>>,
+    votes: Votes,
+    stubs: Generations<Digest, bool>,
+    sigmas: Generations<(Digest, u64), Result<VerifiedSigma, Failure>>,
 }
 
 impl Default for Memo {
@@ -56,31 +84,33 @@ impl Default for Memo {
 
 impl Memo {
     pub const fn new() -> Self {
-        Memo { on: true, votes: Generations::empty(), sigmas: Generations::empty() }
+        let votes = Votes { places: Vec::new() };
+        Memo { on: true, votes, stubs: Generations::empty(), sigmas: Generations::empty() }
     }
 
     /// Remembers nothing: every check is done anew.
     pub const fn off() -> Self {
-        Memo { on: false, votes: Generations::empty(), sigmas: Generations::empty() }
+        let mut memo = Memo::new();
+        memo.on = false;
+        memo
     }
 }
 
 impl Memory for Memo {
-    fn vote(&mut self, key: &[u8; 32], check: &mut dyn FnMut() -> bool) -> bool {
-        if self.on { self.votes.get_or(*key, check) } else { check() }
+    fn vote(&mut self, vote: &Vote, check: &mut dyn FnMut() -> bool) -> bool {
+        if self.on { self.votes.get_or(vote, check) } else { check() }
     }
 
     fn sigma(
         &mut self,
-        bytes: &Arc<[u8]>,
+        leaf: &Digest,
         at: Secs,
         check: &mut dyn FnMut() -> Result<VerifiedSigma, Failure>,
     ) -> Result<VerifiedSigma, Failure> {
-        if !self.on {
-            return check();
-        }
-        let mut key = [0; 32];
-        key.copy_from_slice(&Sha512::digest(bytes)[..32]);
-        self.sigmas.get_or((key, at.0), check)
+        if self.on { self.sigmas.get_or((*leaf, at.0), check) } else { check() }
+    }
+
+    fn stub(&mut self, leaf: &Digest, check: &mut dyn FnMut() -> bool) -> bool {
+        if self.on { self.stubs.get_or(*leaf, check) } else { check() }
     }
 }

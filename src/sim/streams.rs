@@ -19,8 +19,10 @@ pub enum Label {
     Net,
     /// Free choices of a Byzantine behaviour.
     Adversary,
-    /// The cars of a generated fleet.
+    /// The cars of a generated fleet; receivers and homes of a workload's ciphertexts.
     Workload,
+    /// Options of a run that a seed decides altogether.
+    Swarm,
 }
 
 impl Label {
@@ -31,6 +33,7 @@ impl Label {
             Label::Net => "net",
             Label::Adversary => "adversary",
             Label::Workload => "workload",
+            Label::Swarm => "swarm",
         }
     }
 }

@@ -4,18 +4,18 @@
 //! pinned records, without the memory of verifications, for one certificate of [`SAMPLE`]; ciphertexts once per block.
 
 use super::{Agreement, Finding, Sight};
-use crate::clmmsc::verify::{VerifiedSigma, sigma_id};
-use crate::clmmsc::vote;
-use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
+use crate::entities::packet::parse_sigma;
+use crate::entities::{Bench, Entity};
 use crate::ledger::block::BlockHeader;
 use crate::ledger::proposal::root_of_leaves;
 use crate::ledger::{Block, Digest, Proposal, Seq, Sigma};
 use crate::pbft::certificate::{CommitCertificate, Prepared, Signatures};
 use crate::pbft::message::ViewChange;
 use crate::pbft::types::Just;
-use crate::pbft::{Config, Kind as Vote, Replica, ReplicaId, ReplicaSet, Sig, Statement, View};
+use crate::pbft::{Config, Kind as Vote, Replica, ReplicaId, ReplicaSet, Sig, Statement, Verifier, View};
+use crate::sim::memo::Memo;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,10 +60,11 @@ fn signed<'a>(
     mut sigs: impl Iterator<Item = &'a (ReplicaId, Sig)>,
     sight: &Sight<'_>,
 ) -> Result<(), String> {
+    let mut memo = Memo::off();
+    let mut bench = Bench::new(&sight.setup.params, sight.gateways, &mut memo).of(sight.setup.crypto);
     let valid = sigs.all(|(sender, sig)| {
         let st = Statement { network_id: cfg.network_id, kind, sender: *sender, view, seq, digest, just };
-        let voter = sight.gateways.get(usize::from(sender.0));
-        voter.is_some_and(|v| vote::verify(&sight.setup.params, v, v.record.valid_from(), &st.bytes(), &sig.0).is_ok())
+        bench.statement(*sender, &st, sig)
     });
     hold(valid, "holds a signature that is not valid")
 }
@@ -215,12 +216,12 @@ impl Proofs {
         }
         self.checked.insert(block.header.proposal, proposal.clone());
         let params = &sight.setup.params;
+        let mut memo = Memo::off();
+        let mut bench = Bench::new(params, sight.gateways, &mut memo).of(sight.setup.crypto);
         proposal.txs.iter().try_for_each(|tx| {
-            let verified = VerifiedSigma::verify(params, &tx.shared_bytes(), proposal.header.time.0);
-            let verified =
-                verified.map_err(|failure| format!("orders σ {}: {}", tx.id.short(8), failure.error.name()))?;
-            let named = (tx.id.0, tx.nullifier.0) == (sigma_id(params, tx.bytes()).0, verified.nullifier().0);
-            hold(named && verified.header().flow.stored(), "orders σ under another name or flow")
+            let verified = bench.ciphertext(tx, proposal.header.time);
+            verified.map_err(|error| format!("orders σ {}: {error}", tx.id.short(8)))?;
+            hold(parse_sigma(params, tx.bytes()).as_ref() == Some(&**tx), "orders σ under another name or flow")
         })
     }
 }

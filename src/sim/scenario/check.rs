@@ -1,7 +1,8 @@
 //! Bounds of a scenario (WORLD.md §9): a file or a link is hostile input, and a run must end.
 
-use super::{Car, ENGINE, OrderDo, SCHEMA, Scenario, Tariff};
+use super::{Bootstrap, Car, ENGINE, OrderDo, SCHEMA, Scenario, Tariff, WorkloadKind};
 use crate::entities::actor::{ActorId, Role};
+use crate::entities::stub::Crypto;
 use crate::sim::intervention::Action;
 use crate::sim::units::Dur;
 
@@ -9,6 +10,9 @@ use crate::sim::units::Dur;
 pub const MAX_END: Dur = Dur::secs(100_000);
 /// Most faults, behaviours and interventions.
 const MAX_EVENTS: usize = 256;
+
+/// Most ciphertexts of a workload.
+const MAX_PARCELS: u64 = 100_000;
 
 /// What is wrong, and the keys that lead to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +62,7 @@ pub fn check(s: &Scenario) -> Result<(), Problem> {
     policy(s)?;
     gateways(s)?;
     entities(s)?;
+    workload(s)?;
     station(s)?;
     network(s)?;
     for (index, car) in s.fleet.ev.iter().enumerate() {
@@ -104,11 +109,13 @@ fn gateways(s: &Scenario) -> Result<(), Problem> {
 fn entities(s: &Scenario) -> Result<(), Problem> {
     let e = &s.entities;
     within("entities.kgc", e.kgc.into(), 1, 1)?;
-    within("entities.csc", e.csc.into(), 1, 4)?;
-    within("entities.cp", e.cp.into(), 1, 64)?;
+    // Agreement alone needs nobody to read the chain.
+    let fewest = u64::from(s.workload.kind == WorkloadKind::Station);
+    within("entities.csc", e.csc.into(), fewest, 4)?;
+    within("entities.cp", e.cp.into(), fewest, 64)?;
     within("entities.ev", e.ev.into(), 0, 256)?;
     within("entities.ttl", e.ttl.into(), 1, s.policy.ttl_max.into())?;
-    within("entities.areas", e.areas.into(), 1, u64::from(s.gateways.n - 1).min(e.cp.into()))?;
+    within("entities.areas", e.areas.into(), 1, u64::from(s.gateways.n - 1).min(e.cp.max(1).into()))?;
     within("entities.tickets.csc", e.tickets.csc.into(), 1, 256)?;
     within("entities.tickets.css", e.tickets.css.into(), 1, 256)?;
     within("entities.tickets.ev", e.tickets.ev.into(), 1, 256)?;
@@ -119,6 +126,28 @@ fn entities(s: &Scenario) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn workload(s: &Scenario) -> Result<(), Problem> {
+    let w = &s.workload;
+    let station = w.kind == WorkloadKind::Station;
+    let given = s.bootstrap == Bootstrap::Given;
+    let rules = [
+        (!station && !given, "workload.kind", "a workload without the station needs `bootstrap = \"given\"`"),
+        (given && s.entities.ev > 0, "bootstrap", "`bootstrap = \"given\"` is for runs without cars: `ev` must be 0"),
+        (
+            s.gateways.crypto == Crypto::Stub && (station || !given),
+            "gateways.crypto",
+            "stub signatures need `bootstrap = \"given\"` and a workload without the station",
+        ),
+    ];
+    if let Some((_, path, sentence)) = rules.into_iter().find(|(wrong, ..)| *wrong) {
+        return problem(path, sentence.into());
+    }
+    within("workload.count", w.count.into(), 0, MAX_PARCELS)?;
+    within("workload.at", w.at.len() as u64, 0, MAX_PARCELS)?;
+    within("workload.receivers", w.receivers.1.into(), w.receivers.0.max(1).into(), 64)?;
+    dur("workload.every", w.every, Dur(0), MAX_END)
 }
 
 fn station(s: &Scenario) -> Result<(), Problem> {

@@ -14,8 +14,10 @@ pub use load::ScenarioError;
 pub use presets::{PRESETS, Preset};
 
 use crate::entities::actor::{ActorId, Role};
+use crate::entities::stub::Crypto;
 use crate::sim::intervention::{Action, Behave, Intervention};
 use crate::sim::network::{LinkRule, Network};
+use crate::ledger::Micros;
 use crate::sim::units::Dur;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,8 @@ pub struct Scenario {
     pub policy: Policy,
     #[serde(default)]
     pub entities: Entities,
+    #[serde(default)]
+    pub workload: Workload,
     #[serde(default)]
     pub station: Station,
     #[serde(default)]
@@ -118,6 +122,8 @@ pub enum Bootstrap {
     /// By requests and answers over the network.
     #[default]
     Live,
+    /// All keys and genesis are there before the run; only for runs without cars.
+    Given,
 }
 
 /// The gateways and their agreement; the meaning of each value stands in CONSENSUS.md §3.2.
@@ -125,6 +131,8 @@ pub enum Bootstrap {
 #[serde(deny_unknown_fields, default)]
 pub struct Gateways {
     pub n: u16,
+    /// Stub signatures are for tests and benches of agreement alone; every screen says so.
+    pub crypto: Crypto,
     /// First timeout of a request.
     pub t0: Dur,
     /// Status gossip; 0 is off.
@@ -147,6 +155,7 @@ impl Default for Gateways {
     fn default() -> Self {
         Gateways {
             n: 4,
+            crypto: Crypto::Real,
             t0: Dur::ms(600),
             status_every: Dur(0),
             pipeline: 4,
@@ -230,6 +239,53 @@ impl Default for Entities {
             answer_delay: Dur::ms(5),
             upload_every: Dur(0),
             plan_every: Dur(0),
+        }
+    }
+}
+
+/// Where ciphertexts come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkloadKind {
+    /// From the actors of the station.
+    #[default]
+    Station,
+    /// One every `every` from then on, `count` in all.
+    Steady,
+    /// `count` at once at `every`.
+    Burst,
+    /// One at each moment of `at`.
+    List,
+}
+
+/// The ciphertexts that gateways are to agree on (CONSENSUS.md §4.9).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workload {
+    pub kind: WorkloadKind,
+    pub every: Dur,
+    pub count: u32,
+    /// Fewest and most receivers of a ciphertext.
+    pub receivers: (u32, u32),
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub at: Vec<Dur>,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Workload { kind: WorkloadKind::Station, every: Dur::ms(150), count: 16, receivers: (1, 3), at: Vec::new() }
+    }
+}
+
+impl Workload {
+    /// Moments at which a ciphertext is handed in.
+    pub fn moments(&self) -> Vec<Micros> {
+        let count = u64::from(self.count);
+        match self.kind {
+            WorkloadKind::Station => Vec::new(),
+            WorkloadKind::Steady => (1..=count).map(|i| Micros(self.every.0.saturating_mul(i))).collect(),
+            WorkloadKind::Burst => (0..count).map(|_| self.every.micros()).collect(),
+            WorkloadKind::List => self.at.iter().map(|at| at.micros()).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::node::Arrival;
 use super::{Event, Flying, World};
 use crate::entities::actor::ActorId;
-use crate::entities::{Entity, Packet, Wish};
+use crate::entities::{Entity, Genesis, Packet, Wish};
 use crate::sim::adversary::Wrapper;
 use crate::sim::intervention::{Action, Intervention};
 use crate::sim::memo::Memo;
@@ -15,11 +15,15 @@ impl World {
     pub(super) fn note_genesis(&mut self, packet: &Packet) {
         let Packet::Letter(genesis) = packet else { return };
         if self.genesis.is_none() {
-            let css = |actor: &ActorId| actor.role == crate::entities::actor::Role::Css;
-            let keys = genesis.directory.iter().filter(|(actor, _)| css(actor)).map(|(_, record)| record.clone());
-            self.gateways = keys.collect();
-            self.genesis = Some(genesis.clone());
+            self.keep_genesis(genesis.clone());
         }
+    }
+
+    pub(super) fn keep_genesis(&mut self, genesis: Arc<Genesis>) {
+        let css = |actor: &ActorId| actor.role == crate::entities::actor::Role::Css;
+        let keys = genesis.directory.iter().filter(|(actor, _)| css(actor)).map(|(_, record)| record.clone());
+        self.gateways = keys.collect();
+        self.genesis = Some(genesis);
     }
 
     pub(super) fn fault(&mut self, index: u16, memo: &mut Memo) {

@@ -11,11 +11,14 @@ use crate::entities::enrol::{Enrolment, PINNED_EPOCHS};
 use crate::entities::ev::Wants;
 use crate::entities::plant::Battery;
 use crate::entities::setup::{Agreement, Price, TariffTable, Tickets};
-use crate::entities::{Cp, Csc, Css, Entity, Ev, Kgc, Setup};
-use crate::sim::scenario::{OrderDo, Scenario, Tariff};
+use crate::entities::io::Parcel;
+use crate::entities::stub::Crypto;
+use crate::entities::{Cp, Csc, Css, Entity, Ev, Genesis, Kgc, Setup};
+use crate::sim::scenario::{Bootstrap, OrderDo, Policy, Scenario, Tariff};
 use crate::sim::streams::{Label, Streams};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Name of every simulated network.
@@ -25,6 +28,9 @@ const NET: &str = "voltcast";
 pub struct Cast {
     pub setup: Arc<Setup>,
     pub nodes: Vec<Node>,
+    /// There from the start if everything is given.
+    pub genesis: Option<Arc<Genesis>>,
+    pub parcels: Arc<[Parcel]>,
 }
 
 fn draw<const N: usize>(rng: &mut ChaCha8Rng) -> [u8; N] {
@@ -49,31 +55,110 @@ fn own_key(
     KeyPair::accept(params, &Wanted { class: Class::Id, role, from, to }, &secret, &record, &d)
 }
 
+/// Master key, parameters and the KGC's own key; with `bootstrap = "given"` the keys of all actors as well.
+///
+/// Under stub cryptography keys stand for nothing but names, so they are those of seed 0 and one ring serves many seeds.
+pub struct KeyRing {
+    policy: Policy,
+    genesis_time: u64,
+    master: MasterKey,
+    params: clmmsc::Params,
+    key: KeyPair,
+    /// The rest of the KGC's stream of secrets.
+    rng: ChaCha8Rng,
+    pairs: BTreeMap<ActorId, KeyPair>,
+}
+
+impl KeyRing {
+    /// The keys of a scenario.
+    ///
+    /// # Errors
+    /// A sentence if the scheme refuses the scenario's policy.
+    pub fn new(s: &Scenario) -> Result<Self, String> {
+        let streams = Streams::new(if s.gateways.crypto == Crypto::Stub { 0 } else { s.seed });
+        let kgc = ActorId::new(Role::Kgc, 0);
+        let mut rng = streams.get(Label::Keys, kgc.code(), 0);
+        let master = MasterKey::new(&draw(&mut rng), draw(&mut rng));
+        let policy = clmmsc::Policy {
+            epoch_len: s.policy.epoch_len,
+            skew: s.policy.skew,
+            ttl_max: s.policy.ttl_max,
+            max_bytes: s.policy.max_bytes,
+        };
+        let params = master.params(NET, policy).map_err(|e| format!("the policy makes no parameters: {e}"))?;
+        let epoch = params.epoch(s.genesis_time);
+        let key = own_key(&master, &params, epoch, &mut rng).map_err(|e| format!("the KGC has no key: {e}"))?;
+        let (policy, genesis_time) = (s.policy.clone(), s.genesis_time);
+        let mut ring = KeyRing { policy, genesis_time, master, params, key, rng, pairs: BTreeMap::new() };
+        if s.bootstrap == Bootstrap::Given {
+            let validity = (epoch, epoch.saturating_add(PINNED_EPOCHS));
+            for actor in s.actors().into_iter().filter(|actor| *actor != kgc) {
+                let mut secrets = streams.get(Label::Keys, actor.code(), 0);
+                let pair = ring.issue(actor, Class::Id, validity, 0, &mut secrets)?;
+                ring.pairs.insert(actor, pair);
+            }
+        }
+        Ok(ring)
+    }
+
+    /// Whether the ring holds what this scenario would ask for.
+    pub fn fits(&self, s: &Scenario) -> bool {
+        let stub = s.gateways.crypto == Crypto::Stub && s.bootstrap == Bootstrap::Given;
+        let all = || s.actors().iter().all(|actor| actor.role == Role::Kgc || self.pairs.contains_key(actor));
+        stub && self.policy == s.policy && self.genesis_time == s.genesis_time && all()
+    }
+
+    /// A record with its key, issued and accepted.
+    ///
+    /// # Errors
+    /// A sentence if the scheme refuses it.
+    pub(super) fn issue(
+        &self,
+        actor: ActorId,
+        class: Class,
+        (from, to): (u32, u32),
+        ctr: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<KeyPair, String> {
+        let role = match actor.role {
+            Role::Kgc | Role::Outsider => clmmsc::Role::Kgc,
+            Role::Csc => clmmsc::Role::Csc,
+            Role::Css => clmmsc::Role::Css,
+            Role::Cp => clmmsc::Role::Cp,
+            Role::Ev => clmmsc::Role::Ev,
+        };
+        let refuse = |e: clmmsc::Error| format!("{actor} gets no key: {e}");
+        let secret = UserSecret::from_wide(&draw(rng));
+        let what = Issue { class, role, from, to, uid: actor.uid(), ctr };
+        let (record, d) = self.master.issue(&self.params, &what, &secret.public(), &draw(rng)).map_err(refuse)?;
+        KeyPair::accept(&self.params, &Wanted { class, role, from, to }, &secret, &record, &d).map_err(refuse)
+    }
+}
+
 /// The ceremony of a scenario.
 ///
 /// # Errors
 /// A sentence if the scheme refuses the scenario's policy.
-pub fn hold(s: &Scenario, streams: Streams) -> Result<Cast, String> {
+pub fn hold(s: &Scenario, streams: Streams, ring: &KeyRing) -> Result<Cast, String> {
     let kgc = ActorId::new(Role::Kgc, 0);
-    let mut rng = streams.get(Label::Keys, kgc.code(), 0);
-    let master = MasterKey::new(&draw(&mut rng), draw(&mut rng));
-    let policy = clmmsc::Policy {
-        epoch_len: s.policy.epoch_len,
-        skew: s.policy.skew,
-        ttl_max: s.policy.ttl_max,
-        max_bytes: s.policy.max_bytes,
-    };
-    let params = master.params(NET, policy).map_err(|e| format!("the policy makes no parameters: {e}"))?;
-    let epoch = params.epoch(s.genesis_time);
-    let key = own_key(&master, &params, epoch, &mut rng).map_err(|e| format!("the KGC has no key: {e}"))?;
+    let mut rng = ring.rng.clone();
     let mut users: Vec<ActorId> = s.actors().into_iter().filter(|actor| *actor != kgc).collect();
     users.sort_by_key(|actor| actor.uid());
     let codes: Vec<(ActorId, [u8; 32])> = users.into_iter().map(|actor| (actor, draw(&mut rng))).collect();
-    let setup = Arc::new(setup(s, params, key.public().clone())?);
-    let cast = Casting { s, streams, setup: setup.clone(), codes: &codes };
+    let setup = Arc::new(setup(s, ring.params.clone(), ring.key.public().clone())?);
+    let cast = Casting { s, streams, setup: setup.clone(), codes: &codes, ring };
+    let mut centre = Kgc::new(setup.clone(), ring.master.clone(), ring.key.clone(), &codes);
+    let genesis = match s.bootstrap {
+        Bootstrap::Live => None,
+        Bootstrap::Given => {
+            let records = ring.pairs.iter().map(|(actor, pair)| (*actor, pair.public().clone())).collect();
+            Some(centre.given(records).ok_or("genesis is refused")?)
+        }
+    };
+    let mut centre = Some(centre);
     let nodes = s.actors().into_iter().map(|actor| {
-        let entity = match actor.role {
-            Role::Kgc => Entity::Kgc(Box::new(Kgc::new(setup.clone(), master.clone(), key.clone(), &codes))),
+        let entity = match (actor.role, centre.take_if(|_| actor.role == Role::Kgc)) {
+            (Role::Kgc, Some(centre)) => Entity::Kgc(Box::new(centre)),
             _ => cast.user(actor),
         };
         Node::new(
@@ -84,7 +169,8 @@ pub fn hold(s: &Scenario, streams: Streams) -> Result<Cast, String> {
         )
     });
     let nodes = nodes.collect();
-    Ok(Cast { setup, nodes })
+    let parcels = super::parcels::make(s, streams, &setup, ring)?;
+    Ok(Cast { setup, nodes, genesis, parcels })
 }
 
 struct Casting<'a> {
@@ -92,6 +178,7 @@ struct Casting<'a> {
     streams: Streams,
     setup: Arc<Setup>,
     codes: &'a [(ActorId, [u8; 32])],
+    ring: &'a KeyRing,
 }
 
 impl Casting<'_> {
@@ -107,6 +194,10 @@ impl Casting<'_> {
         let code = self.codes.iter().find(|(a, _)| *a == actor).map_or([0; 32], |(_, code)| *code);
         let keys = self.streams.get(Label::Keys, actor.code(), 0);
         let enrolment = Enrolment::new(self.setup.clone(), actor, code, keys, validity);
+        let enrolment = match self.ring.pairs.get(&actor) {
+            Some(pair) => enrolment.given(pair.clone()),
+            None => enrolment,
+        };
         let enrolment = if car.is_some_and(|car| car.sleeps) { enrolment.lending() } else { enrolment };
         match actor.role {
             Role::Csc => Entity::Csc(Box::new(Csc::new(enrolment, self.agenda(actor)))),
@@ -170,6 +261,7 @@ fn setup(s: &Scenario, params: clmmsc::Params, kgc: clmmsc::PublicRecord) -> Res
     let periods = tariff.periods.iter().map(|p| Price { start: p.start, price: p.price, feed_in: p.feed_in }).collect();
     let currency = tariff.currency.as_bytes().try_into().map_err(|_| "`currency` has three letters".to_owned())?;
     Ok(Setup {
+        crypto: g.crypto,
         params,
         kgc,
         genesis_time: s.genesis_time,

@@ -6,11 +6,13 @@
 mod act;
 mod ceremony;
 mod node;
+mod parcels;
 mod plugs;
 
 use crate::clmmsc::{Params, PublicRecord};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::Rule;
+use crate::entities::io::Parcel;
 use crate::entities::{Entity, Genesis, Packet, Setup};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, Message, NodeId, Quorum};
@@ -23,6 +25,7 @@ use crate::sim::observer::{Draft, Observer};
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::streams::Streams;
 use crate::sim::trace::{DropReason, Effect, EffectId, ItemId, Kind, PacketInfo, PacketTag};
+pub use ceremony::KeyRing;
 use node::{Arrival, Node};
 use plugs::{Plug, PlugEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -64,6 +67,8 @@ enum Event {
         incarnation: u32,
         tick: u64,
     },
+    /// A ciphertext of the workload reaches the KGC.
+    Parcel(u32),
 }
 
 /// One packet as it entered a link.
@@ -84,6 +89,8 @@ pub struct World {
     genesis: Option<Arc<Genesis>>,
     /// Gateways' keys in order, once genesis is made.
     gateways: Arc<[PublicRecord]>,
+    /// Ciphertexts of a workload without a station.
+    parcels: Arc<[Parcel]>,
     now: Micros,
     step: u64,
     next_seq: u64,
@@ -114,16 +121,31 @@ impl World {
     /// If the scenario's numbers make no network.
     pub fn new(scenario: Scenario, interventions: Vec<Intervention>) -> Result<Self, ScenarioError> {
         let scenario = scenario.resolved();
+        let ring = KeyRing::new(&scenario).map_err(|sentence| ScenarioError { place: None, sentence })?;
+        World::with_keys(scenario, interventions, &ring)
+    }
+
+    /// The same world when the keys of its scenario are already known (see [`KeyRing::fits`]).
+    ///
+    /// # Errors
+    /// If the scenario's numbers make no network.
+    pub fn with_keys(
+        scenario: Scenario,
+        interventions: Vec<Intervention>,
+        ring: &KeyRing,
+    ) -> Result<Self, ScenarioError> {
+        let scenario = scenario.resolved();
         let refuse = |sentence: String| ScenarioError { place: None, sentence };
         let quorum = Quorum::new(scenario.gateways.n).map_err(|e| refuse(e.to_string()))?;
         let streams = Streams::new(scenario.seed);
-        let cast = ceremony::hold(&scenario, streams).map_err(refuse)?;
+        let cast = ceremony::hold(&scenario, streams, ring).map_err(refuse)?;
         let all: Vec<Intervention> = scenario.intervention.iter().cloned().chain(interventions).collect();
         let mut world = World {
             setup: cast.setup,
             actors: scenario.actors().into(),
             genesis: None,
             gateways: Arc::from([]),
+            parcels: cast.parcels,
             now: Micros(0),
             step: 0,
             next_seq: 0,
@@ -143,6 +165,9 @@ impl World {
             made: Vec::new(),
             scenario: Arc::new(scenario),
         };
+        if let Some(genesis) = cast.genesis {
+            world.keep_genesis(genesis);
+        }
         world.schedule_all();
         Ok(world)
     }
@@ -158,6 +183,9 @@ impl World {
         }
         for node in 0..self.nodes.len() {
             self.at(Micros(0), Event::Start(node as u16));
+        }
+        for index in 0..self.parcels.len() {
+            self.at(self.parcels[index].at, Event::Parcel(index as u32));
         }
         for (index, car) in scenario.fleet.ev.iter().enumerate() {
             self.at(car.arrive.micros(), Event::Plug(PlugEvent::Arrive(index as u16)));
@@ -284,6 +312,7 @@ impl World {
             Event::Plug(event) => self.plug(event, memo),
             Event::Fault(index) => self.fault(index, memo),
             Event::Tick { node, incarnation, tick } => self.tick(node, incarnation, tick, memo),
+            Event::Parcel(index) => self.arrive(self.setup.kgc_node().0, Arrival::Parcel(index), memo),
         }
     }
 

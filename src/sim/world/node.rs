@@ -4,13 +4,14 @@
 //! together. A crash before that moment loses them.
 
 use super::{Event, Flying, World};
-use crate::entities::actor::ActorId;
+use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::entities::io::cost;
-use crate::entities::{Bench, Entity, Input, Io, Output, PlantEvent, TimerId, Wish};
+use crate::entities::{Bench, Entity, Input, Io, Output, Packet, PlantEvent, TimerId, Wish};
 use crate::pbft::NodeId;
 use crate::sim::adversary::{Cx, Pass, Wrapper};
 use crate::sim::memo::Memo;
+use crate::sim::scenario::Bootstrap;
 use crate::sim::trace::{EffectId, Kind};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,8 @@ pub(super) enum Arrival {
         generation: u32,
     },
     Plant(PlantEvent),
+    /// A ciphertext of the workload.
+    Parcel(u32),
     /// A person's wish, with its `Intervened`.
     Wish(Wish, Option<EffectId>),
     /// A timer of its behaviour's own.
@@ -137,9 +140,22 @@ impl World {
     fn process(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
         let actor = self.nodes[usize::from(node)].actor;
         let mut packet = None;
+        let parcels = self.parcels.clone();
+        let given = self.scenario.bootstrap == Bootstrap::Given;
         let mut from = NodeId(node);
         let (cause, stimulus) = match arrival {
-            Arrival::Start => (None, Stimulus::Input(Input::Start)),
+            Arrival::Start => match self.genesis.clone().filter(|_| given && actor.role != Role::Kgc) {
+                // Everything was given before the run: the paper letter is all that is new.
+                Some(genesis) => {
+                    let packet = packet.insert(Packet::Letter(genesis));
+                    (None, Stimulus::Input(Input::Deliver { from, packet }))
+                }
+                None => (None, Stimulus::Input(Input::Start)),
+            },
+            Arrival::Parcel(index) => match parcels.get(index as usize) {
+                Some(parcel) => (None, Stimulus::Input(Input::Parcel(parcel))),
+                None => return,
+            },
             Arrival::Plant(event) => (None, Stimulus::Input(Input::Plant(event))),
             Arrival::Wish(wish, cause) => (cause, Stimulus::Input(Input::Wish(wish))),
             Arrival::Tick(tick) => (None, Stimulus::Tick(tick)),
@@ -180,7 +196,7 @@ impl World {
     fn react(&mut self, node: u16, stimulus: Stimulus<'_>, memo: &mut Memo) -> (Vec<Output>, u64) {
         let (setup, gateways, now) = (self.setup.clone(), self.gateways.clone(), self.now);
         let state = Arc::make_mut(&mut self.nodes[usize::from(node)]);
-        let mut bench = Bench::new(&setup.params, &gateways, memo);
+        let mut bench = Bench::new(&setup.params, &gateways, memo).of(setup.crypto);
         if !matches!(stimulus, Stimulus::Input(Input::Start | Input::Plant(_))) {
             bench.charge(cost::HANDLE);
         }
