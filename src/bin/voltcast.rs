@@ -6,6 +6,8 @@
 #[cfg(feature = "attack-lab")]
 #[path = "voltcast/attacks.rs"]
 mod attacks;
+#[path = "voltcast/seeds.rs"]
+mod seeds;
 #[path = "voltcast/vectors.rs"]
 mod vectors;
 
@@ -16,6 +18,7 @@ use voltcast::sim::link::{Link, Moment};
 use voltcast::sim::scenario::{PRESETS, Scenario};
 use voltcast::sim::state;
 use voltcast::sim::summary;
+use voltcast::sim::swarm;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::Trace;
 
@@ -28,9 +31,11 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast scenario NAME|FILE [--explain]
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
+  voltcast seeds --from S --count K [--n N] [--jobs J] [--json FILE]
   voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
-NAME is a built-in scenario (see `voltcast scenarios`), FILE a scenario as TOML or JSON.
+NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a scenario as TOML or JSON.
+J jobs run side by side; 0 stands for one per processor.
 WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
 Exit code 0: all held; 1: an invariant broke, a link was not reproduced, or a vector or attack did not hold; 2: bad
 arguments or file.";
@@ -57,6 +62,7 @@ fn command(args: &[String]) -> Result<bool, String> {
             list()
         }
         "scenario" => show(rest),
+        "seeds" => seeds::command(rest),
         "vectors" => vectors::command(rest),
         #[cfg(feature = "attack-lab")]
         "attacks" => attacks::command(rest),
@@ -127,6 +133,11 @@ fn load(name: &str) -> Result<(Scenario, String, String), String> {
     if let Some(preset) = PRESETS.iter().find(|preset| preset.id == name) {
         let scenario = Scenario::preset(name).map_err(|e| format!("{name}: {e}"))?;
         return Ok((scenario, name.to_owned(), preset.toml.to_owned()));
+    }
+    if let Some(seed) = name.strip_prefix("swarm:") {
+        let scenario = swarm::scenario(number("swarm:", seed)?, None).map_err(|e| e.to_string())?;
+        let text = scenario.explain();
+        return Ok((scenario, name.to_owned(), text));
     }
     let text = std::fs::read_to_string(name).map_err(|e| {
         let known = PRESETS.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");

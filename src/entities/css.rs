@@ -13,8 +13,8 @@ use super::packet::{Packet, parse_sigma};
 use super::setup::Genesis;
 use super::stub::{Crypto, StubKey};
 use crate::clmmsc::{Flow, KeyPair, Params, RecordId, SigmaId};
-use crate::ledger::{Digest, Micros};
-use crate::pbft::{self, About, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement};
+use crate::ledger::{Digest, Micros, Sigma};
+use crate::pbft::{self, About, Coverage, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement, Verifier};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct Css {
     replica: Option<Replica>,
     /// σ already passed to the piles.
     fanned: BTreeSet<Digest>,
+    /// Rules that decided something here.
+    coverage: Coverage,
     /// Rule by which the replica last wanted another view.
     impatience: Option<pbft::Rule>,
     /// Complaints judged: about which σ, by which record.
@@ -53,9 +55,15 @@ impl Css {
             signer: None,
             replica: None,
             fanned: BTreeSet::new(),
+            coverage: Coverage::default(),
             impatience: None,
             judged: BTreeSet::new(),
         }
+    }
+
+    /// What the replica's rules decided so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     pub fn replica(&self) -> Option<&Replica> {
@@ -107,6 +115,9 @@ impl Css {
             Packet::Complaint { about, proof } => self.on_complaint(from, *about, proof, io),
             Packet::Claim(claim) => self.on_claim(claim, io),
             Packet::Pbft(msg) => {
+                if let Message::Ciphertext(sigma) = &**msg {
+                    self.verified(now, sigma, io);
+                }
                 let envelope = Envelope { from, to: NodeId(self.me().index), msg: msg.clone() };
                 self.agree(now, pbft::Input::Deliver(envelope), io);
             }
@@ -153,6 +164,12 @@ impl Css {
             let envelope = Envelope { from, to: NodeId(self.me().index), msg };
             self.agree(now, pbft::Input::Deliver(envelope), io);
         }
+    }
+
+    /// What public verification says of a ciphertext that is already parsed; the replica asks again, and pays once.
+    fn verified(&self, now: Micros, sigma: &Sigma, io: &mut Io<'_, '_>) {
+        let error = io.bench.ciphertext(sigma, self.enrolment.setup.unix(now)).err().map(|error| error.0);
+        io.fact(FactKind::Verified { sigma: sigma.id, error });
     }
 
     fn agree(&mut self, now: Micros, input: pbft::Input, io: &mut Io<'_, '_>) {
@@ -223,6 +240,7 @@ impl Css {
                 io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, Rule::Agreement(pbft::Rule::X4));
             }
             pbft::Output::Trace { rule, outcome, about } => {
+                self.coverage.note(rule, &outcome);
                 if matches!(rule, pbft::Rule::Tm1 | pbft::Rule::Tm2 | pbft::Rule::Vc5) {
                     self.impatience = Some(rule);
                 }

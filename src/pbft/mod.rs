@@ -6,6 +6,7 @@
 pub mod certificate;
 mod codec;
 pub mod config;
+pub mod coverage;
 mod fetch;
 pub mod follower;
 pub mod io;
@@ -24,6 +25,7 @@ pub mod types;
 mod view_change;
 
 pub use config::{Config, Genesis};
+pub use coverage::Coverage;
 pub use follower::Follower;
 pub use io::{Input, Io, Output, Record, Timer};
 pub use message::{Envelope, Kind, Message, Signed, Statement};

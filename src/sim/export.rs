@@ -3,6 +3,7 @@
 //! No wall-clock value enters, so equal runs give equal files. Numbers that JSON readers would round are decimal strings.
 
 use crate::entities::actor::ActorId;
+use crate::entities::stub::Crypto;
 use crate::ledger::Digest;
 use crate::pbft::Quorum;
 use crate::sim::intervention::Intervention;
@@ -45,7 +46,8 @@ const WIDE: [&str; 2] = ["transaction", "energy_uj"];
 /// What the trace says about its run, for [`state::state`].
 pub fn info(scenario: &Scenario, id: &str) -> RunInfo {
     let n = scenario.gateways.n;
-    RunInfo { scenario: id.to_owned(), seed: scenario.seed, n, f: Quorum::new(n).map_or(0, Quorum::f) }
+    let f = Quorum::new(n).map_or(0, Quorum::f);
+    RunInfo { scenario: id.to_owned(), seed: scenario.seed, n, f, stub: scenario.gateways.crypto == Crypto::Stub }
 }
 
 /// The whole run; `id` is the scenario's name in lists, or its title if it came from a file.

@@ -15,6 +15,7 @@ pub mod scenario;
 pub mod state;
 pub mod streams;
 pub mod summary;
+pub mod swarm;
 pub mod timelines;
 pub mod trace;
 pub mod units;

@@ -11,6 +11,7 @@ use crate::sim::streams::{Label, Streams};
 use crate::sim::trace::{DropReason, PacketTag};
 use crate::sim::units::{Dur, Many, PacketName, Pattern, Ratio};
 use core::fmt;
+use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -246,14 +247,14 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Links {
     streams: Streams,
-    /// Messages so far per directed link: the position in its stream.
-    counts: BTreeMap<(u32, u32), u32>,
+    /// Stream of each directed link, as far as its messages have drawn from it.
+    luck: BTreeMap<(u32, u32), ChaCha8Rng>,
     rules: Vec<LinkRule>,
 }
 
 impl Links {
     pub fn new(streams: Streams) -> Self {
-        Links { streams, counts: BTreeMap::new(), rules: Vec::new() }
+        Links { streams, luck: BTreeMap::new(), rules: Vec::new() }
     }
 
     /// Adds a rule that holds from now on.
@@ -262,10 +263,9 @@ impl Links {
     }
 
     fn draws(&mut self, from: ActorId, to: ActorId) -> [u32; 4] {
-        let count = self.counts.entry((from.code(), to.code())).or_default();
-        let mut rng = self.streams.get(Label::Net, from.code(), to.code());
-        rng.set_word_pos(u128::from(*count) * 4);
-        *count += 1;
+        let link = (from.code(), to.code());
+        let streams = self.streams;
+        let rng = self.luck.entry(link).or_insert_with(|| streams.get(Label::Net, link.0, link.1));
         [rng.next_u32(), rng.next_u32(), rng.next_u32(), rng.next_u32()]
     }
 

@@ -19,6 +19,8 @@ pub struct RunInfo {
     /// Gateways, and how many of them may be faulty.
     pub n: u16,
     pub f: u16,
+    /// Signatures are stubs: the run shows agreement and no cryptography.
+    pub stub: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -98,6 +100,7 @@ pub struct State {
     pub seed: String,
     pub n: u16,
     pub f: u16,
+    pub stub: bool,
     pub t_us: u64,
     pub step: u64,
     pub events: u32,
@@ -125,6 +128,7 @@ pub fn state(info: &RunInfo, trace: &Trace, count: u32) -> State {
             seed: info.seed.to_string(),
             n: info.n,
             f: info.f,
+            stub: info.stub,
             t_us: 0,
             step: 0,
             events,

@@ -60,6 +60,9 @@ fn kwh(wh: i64) -> String {
 pub fn text(scenario: &Scenario, state: &State, trace: &Trace) -> String {
     let mut out =
         format!("{} (n = {} gateways, f = {} may be faulty, seed {})\n", scenario.name, state.n, state.f, state.seed);
+    if state.stub {
+        out.push_str("STUB SIGNATURES: this run shows agreement, not cryptography\n");
+    }
     // Writing into a String cannot fail.
     let _ = keys(&mut out, trace)
         .and_then(|()| commands(&mut out, trace))

@@ -262,7 +262,8 @@ impl World {
     }
 
     fn node_of(&self, actor: ActorId) -> Option<u16> {
-        self.actors.iter().position(|a| *a == actor).map(|at| at as u16)
+        let node = self.setup.node(actor).0;
+        self.actors.get(usize::from(node)).filter(|found| **found == actor).map(|_| node)
     }
 
     // ---- the loop

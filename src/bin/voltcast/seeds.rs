@@ -1,0 +1,201 @@
+//! `voltcast seeds`: many runs whose options come from the seed (CONSENSUS.md §7 item 4).
+
+use super::{number, print};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use voltcast::pbft::Coverage;
+use voltcast::sim::swarm::{self, Bench, Failure};
+
+struct Args {
+    from: u64,
+    count: u64,
+    n: Option<u16>,
+    jobs: usize,
+    json: Option<String>,
+}
+
+/// What all runs together came to.
+#[derive(Default)]
+struct Tally {
+    runs: u64,
+    steps: u64,
+    effects: u64,
+    blocks: u64,
+    views: u64,
+    per_n: BTreeMap<u16, u64>,
+    behaviours: BTreeSet<(&'static str, u16)>,
+    coverage: Coverage,
+    /// Seed, name and text of each failure.
+    failures: BTreeMap<u64, (String, String)>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    from: u64,
+    count: u64,
+    n: Option<u16>,
+    seconds: f64,
+    seeds_per_second: f64,
+    steps: u64,
+    effects: u64,
+    blocks: u64,
+    violations: usize,
+    liveness_failures: usize,
+    per_n: &'a BTreeMap<u16, u64>,
+    behaviours: Vec<String>,
+    rules_accepted: Vec<&'static str>,
+    rules_refused: Vec<String>,
+    rules_untried: Vec<&'static str>,
+    failures: Vec<(u64, &'a str, &'a str)>,
+}
+
+fn parse(args: &[String]) -> Result<Args, String> {
+    let mut all = Args { from: 0, count: 0, n: None, jobs: 1, json: None };
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let value = rest.next().ok_or_else(|| format!("`{arg}` needs a value"))?;
+        match arg.as_str() {
+            "--from" => all.from = number(arg, value)?,
+            "--count" => all.count = number(arg, value)?,
+            "--n" => all.n = Some(number(arg, value)?),
+            "--jobs" => all.jobs = number(arg, value)?,
+            "--json" => all.json = Some(value.clone()),
+            other => return Err(format!("`seeds` does not know `{other}`; try `voltcast help`")),
+        }
+    }
+    if all.count == 0 {
+        return Err("`seeds` needs `--from S --count K`".into());
+    }
+    if all.jobs == 0 {
+        all.jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+    Ok(all)
+}
+
+/// Runs the seeds; true if nothing broke and everybody finished.
+///
+/// # Errors
+/// A sentence for bad arguments or an unwritable file.
+#[allow(clippy::disallowed_types, reason = "seeds per second are measured here, and enter no run")]
+pub fn command(args: &[String]) -> Result<bool, String> {
+    let args = parse(args)?;
+    swarm::scenario(args.from, args.n).map_err(|e| e.to_string())?;
+    let start = std::time::Instant::now();
+    let (next, tally) = (AtomicU64::new(args.from), Mutex::new(Tally::default()));
+    let end = args.from.saturating_add(args.count);
+    std::thread::scope(|scope| {
+        for _ in 0..args.jobs {
+            scope.spawn(|| worker(&next, end, args.n, &tally));
+        }
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let tally = tally.into_inner().map_err(|_| "a run came to no end")?;
+    report(&args, &tally, seconds)?;
+    if let Some((seed, (name, _))) = tally.failures.first_key_value() {
+        smaller(*seed, args.n, name)?;
+    }
+    Ok(tally.failures.is_empty())
+}
+
+fn worker(next: &AtomicU64, end: u64, n: Option<u16>, tally: &Mutex<Tally>) {
+    let mut bench = Bench::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return;
+        }
+        let Ok(scenario) = swarm::scenario(seed, n) else { return };
+        let Ok(verdict) = bench.run(&scenario) else { return };
+        let Ok(mut all) = tally.lock() else { return };
+        all.runs += 1;
+        all.steps += verdict.steps;
+        all.effects += verdict.effects;
+        all.blocks += verdict.blocks;
+        all.views = all.views.max(verdict.views);
+        *all.per_n.entry(scenario.gateways.n).or_default() += 1;
+        all.behaviours.extend(scenario.behaviour.iter().map(|b| (b.kind.name(), scenario.gateways.n)));
+        all.coverage.merge(&verdict.coverage);
+        if let Some(failure) = verdict.failure {
+            all.failures.insert(seed, (failure.name().to_owned(), text(&failure)));
+        }
+    }
+}
+
+fn text(failure: &Failure) -> String {
+    match failure {
+        Failure::Broken { text, .. } => text.clone(),
+        Failure::Stuck { pending } => {
+            let waits = pending.iter().take(8).map(|(who, why)| format!("{who} {why}"));
+            waits.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn again(seed: u64, n: Option<u16>) -> String {
+    let n = n.map_or(String::new(), |n| format!(" --n {n}"));
+    format!("voltcast seeds --from {seed} --count 1{n}")
+}
+
+fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
+    let stuck = tally.failures.values().filter(|(name, _)| name == "liveness").count();
+    let broken = tally.failures.len() - stuck;
+    let speed = tally.runs as f64 / seconds.max(1e-9);
+    let counts: Vec<String> = tally.per_n.iter().map(|(n, count)| format!("{n}: {count}")).collect();
+    let accepted: Vec<_> = tally.coverage.accepted().map(|rule| rule.id()).collect();
+    let refused: Vec<_> = tally.coverage.refused().map(|(rule, why)| format!("{} {why}", rule.id())).collect();
+    let untried: Vec<_> = tally.coverage.untried().iter().map(|rule| rule.id()).collect();
+    print(&format!(
+        "seeds {} to {}: {} runs in {seconds:.1} s, {speed:.0} seeds/s with {} job(s), {:.2} M events/s",
+        args.from,
+        args.from.saturating_add(args.count) - 1,
+        tally.runs,
+        args.jobs,
+        tally.steps as f64 / seconds.max(1e-9) / 1e6,
+    ))?;
+    print(&format!("  {} blocks, highest view {}, runs per n: {}", tally.blocks, tally.views, counts.join(", ")))?;
+    print(&format!("  violations: {broken}, liveness failures: {stuck}"))?;
+    print(&format!(
+        "  coverage: {} rules accepted, {} refusals by reason, {} behaviours by size; untried: {}",
+        accepted.len(),
+        refused.len(),
+        tally.behaviours.len(),
+        if untried.is_empty() { "none".to_owned() } else { untried.join(" ") },
+    ))?;
+    for (seed, (name, text)) in tally.failures.iter().take(10) {
+        print(&format!("  FAILED seed {seed}: {name}: {text}\n    again: {}", again(*seed, args.n)))?;
+    }
+    let Some(file) = &args.json else { return Ok(()) };
+    let report = Report {
+        from: args.from,
+        count: args.count,
+        n: args.n,
+        seconds,
+        seeds_per_second: speed,
+        steps: tally.steps,
+        effects: tally.effects,
+        blocks: tally.blocks,
+        violations: broken,
+        liveness_failures: stuck,
+        per_n: &tally.per_n,
+        behaviours: tally.behaviours.iter().map(|(name, n)| format!("{name} n={n}")).collect(),
+        rules_accepted: accepted,
+        rules_refused: refused,
+        rules_untried: untried,
+        failures: tally.failures.iter().map(|(seed, (a, b))| (*seed, a.as_str(), b.as_str())).collect(),
+    };
+    let json = serde_json::to_string_pretty(&report).map_err(|e| format!("cannot write the report: {e}"))?;
+    std::fs::write(file, json).map_err(|e| format!("cannot write `{file}`: {e}"))
+}
+
+/// Prints the smallest scenario found that fails like this seed.
+fn smaller(seed: u64, n: Option<u16>, name: &str) -> Result<(), String> {
+    let scenario = swarm::scenario(seed, n).map_err(|e| e.to_string())?;
+    let mut bench = Bench::default();
+    let Some(failure) = bench.run(&scenario).map_err(|e| e.to_string())?.failure else {
+        return print(&format!("  seed {seed} did not fail again"));
+    };
+    let small = swarm::shrink(&scenario, &failure, &mut bench);
+    print(&format!("\n# seed {seed} made smaller, still failing with {name}\n{}", small.explain()))
+}

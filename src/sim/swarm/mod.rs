@@ -1,0 +1,188 @@
+//! Many small runs whose every option comes from the seed (CONSENSUS.md §7 item 4): first anything goes, then the network
+//! heals and what is left must finish.
+//!
+//! Within f nothing may break, and after the healing every gateway of C must get to the end. A failing seed is made
+//! smaller by leaving out what it does not need. Nothing here decides anything inside a run.
+
+mod options;
+mod shrink;
+
+pub use options::scenario;
+pub use shrink::shrink;
+
+use crate::entities::Entity;
+use crate::entities::actor::{ActorId, Role};
+use crate::ledger::{Digest, Micros};
+use crate::pbft::{Coverage, Replica};
+use crate::sim::memo::Memo;
+use crate::sim::scenario::{Scenario, ScenarioError};
+use crate::sim::trace::{Effect, Kind};
+use crate::sim::world::{KeyRing, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Steps between two looks at whether everything is done.
+const LOOK_EVERY: u64 = 64;
+/// A run that needs more steps than this does not end by itself.
+const MOST_STEPS: u64 = 4_000_000;
+
+/// How a run failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// An invariant broke with at most f faulty gateways.
+    Broken { id: String, text: String },
+    /// After the healing somebody of C did not finish; who waits for what.
+    Stuck { pending: Vec<(ActorId, String)> },
+}
+
+impl Failure {
+    /// The kind of failure, for comparison while shrinking.
+    pub fn name(&self) -> &str {
+        match self {
+            Failure::Broken { id, .. } => id,
+            Failure::Stuck { .. } => "liveness",
+        }
+    }
+}
+
+/// What one run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    pub steps: u64,
+    pub effects: u64,
+    /// Height of the longest chain in C.
+    pub blocks: u64,
+    /// Highest view of C.
+    pub views: u64,
+    pub failure: Option<Failure>,
+    pub coverage: Coverage,
+}
+
+/// What is kept between runs: keys, and the memory of verifications.
+#[derive(Default)]
+pub struct Bench {
+    ring: Option<KeyRing>,
+    memo: Memo,
+}
+
+impl Bench {
+    /// A world of the scenario, with keys of an earlier one if they fit.
+    ///
+    /// # Errors
+    /// If the scenario's numbers make no network.
+    pub fn world(&mut self, s: &Scenario) -> Result<World, ScenarioError> {
+        let ring = match self.ring.take().filter(|ring| ring.fits(s)) {
+            Some(ring) => ring,
+            None => KeyRing::new(s).map_err(|sentence| ScenarioError { place: None, sentence })?,
+        };
+        let world = World::with_keys(s.clone(), Vec::new(), &ring);
+        self.ring = Some(ring);
+        world
+    }
+
+    /// Runs a scenario until it fails, is done, or ends.
+    ///
+    /// # Errors
+    /// If the scenario's numbers make no network.
+    pub fn run(&mut self, s: &Scenario) -> Result<Verdict, ScenarioError> {
+        let mut world = self.world(s)?;
+        let mut watch = Watch::new(s);
+        let mut out = Vec::new();
+        let mut steps = 0;
+        let failure = loop {
+            out.clear();
+            let more = world.step(&mut self.memo, &mut out);
+            steps += 1;
+            if let Some(broken) = out.iter().find_map(broken) {
+                break Some(broken);
+            }
+            out.iter().for_each(|effect| watch.effect(effect));
+            let done = steps % LOOK_EVERY == 0 && watch.healed(world.now()) && watch.done(&world);
+            if done {
+                break None;
+            }
+            if !more || steps > MOST_STEPS {
+                let stuck = || Failure::Stuck { pending: world.pending() };
+                break (!watch.done(&world)).then(stuck);
+            }
+        };
+        let core: Vec<&Replica> = watch.core(&world).collect();
+        let mut coverage = Coverage::default();
+        gateways(&world).for_each(|(_, css)| coverage.merge(css.coverage()));
+        Ok(Verdict {
+            steps,
+            effects: world.effects().into(),
+            blocks: core.iter().map(|r| r.executed().0).max().unwrap_or(0),
+            views: core.iter().map(|r| r.level().view.0).max().unwrap_or(0),
+            failure,
+            coverage,
+        })
+    }
+}
+
+fn broken(effect: &Effect) -> Option<Failure> {
+    match &effect.kind {
+        Kind::InvariantBroken { id, text } => Some(Failure::Broken { id: id.clone(), text: text.clone() }),
+        _ => None,
+    }
+}
+
+fn gateways(world: &World) -> impl Iterator<Item = (ActorId, &crate::entities::Css)> {
+    let n = world.scenario().gateways.n;
+    (0..n).map(|i| ActorId::new(Role::Css, i)).filter_map(|actor| match world.entity(actor) {
+        Some(Entity::Css(css)) => Some((actor, &**css)),
+        _ => None,
+    })
+}
+
+/// Who must finish, and when.
+struct Watch {
+    /// All ciphertexts are handed in, and the network has healed.
+    from: Micros,
+    down: BTreeSet<ActorId>,
+    faulty: BTreeSet<ActorId>,
+}
+
+impl Watch {
+    fn new(s: &Scenario) -> Self {
+        let last = s.workload.moments().into_iter().max().unwrap_or_default();
+        let gst = s.network.gst.map_or(Micros(0), |gst| gst.micros());
+        Watch { from: last.max(gst), down: BTreeSet::new(), faulty: BTreeSet::new() }
+    }
+
+    fn effect(&mut self, effect: &Effect) {
+        let Some(actor) = effect.actor else { return };
+        match &effect.kind {
+            Kind::Crashed | Kind::Paused => {
+                self.down.insert(actor);
+            }
+            Kind::Resumed => {
+                self.down.remove(&actor);
+            }
+            Kind::Behaves { behaviour: Some(_) } => {
+                self.faulty.insert(actor);
+            }
+            _ => {}
+        }
+    }
+
+    fn healed(&self, now: Micros) -> bool {
+        now > self.from
+    }
+
+    /// Live gateways of C.
+    fn core<'a>(&'a self, world: &'a World) -> impl Iterator<Item = &'a Replica> {
+        let up = |actor: &ActorId| !self.down.contains(actor) && !self.faulty.contains(actor);
+        gateways(world).filter(move |(actor, _)| up(actor)).filter_map(|(_, css)| css.replica())
+    }
+
+    /// Every live gateway of C has the same chain, and nobody of them waits for anything.
+    fn done(&self, world: &World) -> bool {
+        let mut heads: BTreeMap<Digest, u64> = BTreeMap::new();
+        let mut idle = true;
+        for replica in self.core(world) {
+            *heads.entry(replica.chain().head_digest()).or_default() += 1;
+            idle &= replica.pool().is_empty() && !replica.level().changing && replica.pending().is_empty();
+        }
+        idle && heads.len() <= 1
+    }
+}

@@ -1,0 +1,169 @@
+//! A scenario from a seed: sizes, workload, network, faults and liars, at most f of them.
+
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::stub::Crypto;
+use crate::sim::adversary::{BehaviourKind, Trigger};
+use crate::sim::intervention::Behave;
+use crate::sim::network::{Latency, RuleArgs};
+use crate::sim::scenario::{Bootstrap, Fault, FaultDo, Scenario, ScenarioError, WorkloadKind};
+use crate::sim::streams::{Label, Streams};
+use crate::sim::units::{Dur, Many, Pattern, Ratio};
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
+
+/// The sizes of CONSENSUS.md §7 item 4.
+pub const SIZES: [u16; 8] = [4, 5, 6, 7, 8, 9, 10, 13];
+/// Everything but the numbers drawn below.
+const BASE: &str = include_str!("base.toml");
+/// The unlucky part lasts until here at most.
+const STORM_MS: u64 = 3_000;
+
+/// Draws from the seed.
+struct Dice(ChaCha8Rng);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        (u64::from(self.0.next_u32()) * bound) >> 32
+    }
+
+    fn from_to(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    fn one_in(&mut self, odds: u64) -> bool {
+        self.below(odds) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+
+    fn moment(&mut self) -> Dur {
+        Dur::ms(self.below(STORM_MS))
+    }
+}
+
+/// All options of a seed; `n` replaces the drawn number of gateways.
+///
+/// # Errors
+/// If `n` is out of bounds.
+pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
+    let mut dice = Dice(Streams::new(seed).get(Label::Swarm, 0, 0));
+    let mut s = Scenario::from_toml(BASE)?;
+    let drawn = dice.pick(&SIZES);
+    s.name = format!("swarm {seed}");
+    s.seed = seed;
+    s.gateways.n = n.unwrap_or(drawn);
+    s.gateways.crypto = Crypto::Stub;
+    s.bootstrap = Bootstrap::Given;
+    sizes(&mut s, &mut dice);
+    workload(&mut s, &mut dice);
+    network(&mut s, &mut dice);
+    people(&mut s, &mut dice);
+    s.checked()
+}
+
+fn sizes(s: &mut Scenario, dice: &mut Dice) {
+    let g = &mut s.gateways;
+    g.pipeline = dice.from_to(1, 4) as u16;
+    g.batch_max = dice.pick(&[1, 2, 4, 64]);
+    g.batch_delay = Dur::ms(dice.pick(&[0, 5, 20, 60]));
+    g.t0 = Dur::ms(dice.pick(&[300, 600, 1_200, 2_400]));
+    s.cost.css = dice.pick(&[0, 1, 1, 4]);
+}
+
+fn workload(s: &mut Scenario, dice: &mut Dice) {
+    let w = &mut s.workload;
+    w.kind = dice.pick(&[WorkloadKind::Steady, WorkloadKind::Burst, WorkloadKind::List]);
+    w.count = dice.from_to(1, 24) as u32;
+    w.every = Dur::ms(dice.from_to(1, 150));
+    if w.kind == WorkloadKind::List {
+        w.at = (0..w.count).map(|_| dice.moment()).collect();
+    }
+}
+
+fn network(s: &mut Scenario, dice: &mut Dice) {
+    let net = &mut s.network;
+    let low = dice.from_to(1, 20);
+    net.latency = match dice.below(4) {
+        0 => Latency::Const(Dur::ms(low)),
+        1 => Latency::Exponential(Dur::ms(low)),
+        2 => Latency::LongTail(Dur::ms(low)),
+        _ => Latency::Uniform(Dur::ms(low), Dur::ms(low + dice.from_to(0, 60))),
+    };
+    let percent = |num| Ratio { num, den: 100 };
+    net.loss = percent(dice.pick(&[0, 0, 1, 5, 20]));
+    net.duplicate = percent(dice.pick(&[0, 0, 5, 30]));
+    net.reorder = percent(dice.pick(&[0, 0, 10, 50]));
+    net.gst = Some(Dur::ms(STORM_MS));
+    net.delta = Dur::ms(50);
+}
+
+fn gateway(index: u64) -> ActorId {
+    ActorId::new(Role::Css, index as u16)
+}
+
+/// Some of the gateways, at least one.
+fn some(n: u64, dice: &mut Dice) -> Many<Pattern> {
+    let mut all: Vec<Pattern> =
+        (0..n).filter(|_| dice.one_in(2)).map(|index| Pattern::one(gateway(index))).collect();
+    if all.is_empty() {
+        all.push(Pattern::one(gateway(dice.below(n))));
+    }
+    Many(all)
+}
+
+/// Liars and the dead, together at most f; and what befalls everybody until the network heals.
+fn people(s: &mut Scenario, dice: &mut Dice) {
+    let n = u64::from(s.gateways.n);
+    let f = crate::pbft::Quorum::new(s.gateways.n).map_or(0, |q| u64::from(q.f()));
+    let mut left: Vec<u64> = (0..n).collect();
+    let bad = dice.from_to(0, f);
+    for _ in 0..bad {
+        // The first primaries are the interesting ones.
+        let at = if dice.one_in(2) { 0 } else { dice.below(left.len() as u64) as usize };
+        let node = gateway(left.remove(at));
+        if dice.one_in(4) {
+            s.fault.push(Fault { at: dice.moment(), action: FaultDo::Crash(node) });
+        } else {
+            let kinds: Vec<BehaviourKind> =
+                BehaviourKind::ALL.into_iter().filter(|kind| kind.fits(Role::Css)).collect();
+            s.behaviour.push(Behave { node, kind: dice.pick(&kinds), when: trigger(dice) });
+        }
+    }
+    for _ in 0..dice.below(4) {
+        storm(s, n, dice);
+    }
+}
+
+fn trigger(dice: &mut Dice) -> Trigger {
+    match dice.below(6) {
+        0 | 1 => Trigger::Always,
+        2 => Trigger::Chance(Ratio { num: dice.from_to(1, 9) as u32, den: 10 }),
+        3 => Trigger::First(dice.from_to(1, 8) as u32),
+        4 => Trigger::Views((0..3).filter(|_| dice.one_in(2)).collect()),
+        _ => {
+            let from = dice.moment();
+            Trigger::Time(from, Dur(from.0 + Dur::ms(dice.from_to(50, 2_000)).0))
+        }
+    }
+}
+
+/// One stretch of bad luck; it ends with the storm at the latest.
+fn storm(s: &mut Scenario, n: u64, dice: &mut Dice) {
+    let at = dice.moment();
+    let until = Dur((at.0 + Dur::ms(dice.from_to(50, 2_000)).0).min(Dur::ms(STORM_MS).0));
+    let rule = RuleArgs { from: some(n, dice), to: some(n, dice), until: Some(until), ..RuleArgs::default() };
+    let action = match dice.below(5) {
+        0 => {
+            let node = gateway(dice.below(n));
+            s.fault.push(Fault { at: until, action: FaultDo::Resume(node) });
+            FaultDo::Pause(node)
+        }
+        1 => FaultDo::Block(rule),
+        2 => FaultDo::Delay(RuleArgs { by: Some(Dur::ms(dice.from_to(10, 500))), ..rule }),
+        3 => FaultDo::Loss(RuleArgs { ratio: Some(Ratio { num: dice.from_to(1, 9) as u32, den: 10 }), ..rule }),
+        _ => FaultDo::Corrupt(rule),
+    };
+    s.fault.push(Fault { at, action });
+}

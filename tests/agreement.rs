@@ -1,0 +1,82 @@
+//! Agreement without the station (CONSENSUS.md §4.6, §4.9, §7 item 4): stub and real signatures, keys given before the
+//! run, workloads, and a few seeds of the swarm.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use voltcast::ledger::Digest;
+use voltcast::sim::export;
+use voltcast::sim::scenario::Scenario;
+use voltcast::sim::state::{self, State};
+use voltcast::sim::swarm::{self, Bench, Failure};
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+
+const ROOT: BranchId = BranchId(0);
+
+fn alone(crypto: &str, workload: &str) -> Result<Scenario, String> {
+    let text = format!(
+        "voltcast = 1\nname = \"alone\"\nend = \"20s\"\nbootstrap = \"given\"\n[gateways]\nn = 4\ncrypto = \"{crypto}\"\n\
+         [entities]\ncsc = 0\ncp = 0\nev = 0\nareas = 1\n[station]\narea_cap_w = [15000]\n[workload]\n{workload}\n"
+    );
+    Scenario::from_toml(&text).map_err(|e| e.to_string())
+}
+
+fn end(mut run: Timelines, s: &Scenario) -> (State, Digest) {
+    assert_eq!(run.run(ROOT, Until::End, u32::MAX), Stop::End);
+    let trace = run.trace(ROOT);
+    (state::state(&export::info(s, "alone"), trace, trace.len()), trace.digest())
+}
+
+#[test]
+fn all_gateways_store_the_workload_with_stub_and_with_real_signatures() {
+    for (crypto, workload) in [
+        ("stub", "kind = \"steady\"\nevery = \"50ms\"\ncount = 12"),
+        ("stub", "kind = \"burst\"\nevery = \"1s\"\ncount = 40"),
+        ("stub", "kind = \"list\"\nat = [\"1s\", \"3s\", \"3s\"]"),
+        ("real", "kind = \"list\"\nat = [\"1s\", \"3s\"]\nreceivers = [1, 3]"),
+    ] {
+        let s = alone(crypto, workload).unwrap();
+        let (state, digest) = end(Timelines::open(s.clone(), vec![]).unwrap(), &s);
+        assert_eq!(state.stub, crypto == "stub");
+        assert!(state.violations.is_empty() && !state.safety_void, "{:?}", state.violations);
+        let heads: std::collections::BTreeSet<_> = state.chains.values().map(|c| (c.height, c.head)).collect();
+        assert_eq!(heads.len(), 1, "{heads:?}");
+        assert!(heads.first().unwrap().0 >= 1);
+        let (_, bare) = end(Timelines::open_without_memo(s.clone(), vec![]).unwrap(), &s);
+        assert_eq!(digest, bare, "the memory of verifications changes nothing");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_without_the_station_is_refused() {
+    let steady = "kind = \"steady\"";
+    let text = |s: Scenario| s.explain();
+    let good = text(alone("stub", steady).unwrap());
+    for (from, to, why) in [
+        ("bootstrap = \"given\"", "bootstrap = \"live\"", "a workload without the station needs"),
+        ("kind = \"steady\"", "kind = \"station\"", "`csc` is 0"),
+        ("ev = 0", "ev = 1", "for runs without cars"),
+        ("receivers = [1, 3]", "receivers = [3, 1]", "must be from 3"),
+        ("receivers = [\n    1,\n    3,\n]", "receivers = [3, 1]", "must be from 3"),
+    ] {
+        if good.contains(from) {
+            let error = Scenario::from_toml(&good.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(why), "{to}: {error}");
+        }
+    }
+    assert!(good.contains("crypto = \"stub\"") && good.contains("bootstrap = \"given\""));
+}
+
+#[test]
+fn a_few_seeds_of_the_swarm() {
+    let (mut bench, mut blocks) = (Bench::default(), 0);
+    for seed in 0..40 {
+        let s = swarm::scenario(seed, None).unwrap();
+        let verdict = bench.run(&s).unwrap();
+        // A vote that is lost is not sent again yet, so a run may get stuck; nothing may break.
+        let broken = verdict.failure.filter(|failure| matches!(failure, Failure::Broken { .. }));
+        assert_eq!(broken, None, "voltcast seeds --from {seed} --count 1");
+        blocks += verdict.blocks;
+        assert_eq!(Scenario::from_toml(&s.explain()).unwrap(), s.resolved(), "seed {seed} has a text form");
+    }
+    assert!(blocks > 100, "{blocks} blocks");
+}
