@@ -236,7 +236,7 @@ impl Csc {
 
     fn forget(&mut self, rid: &RecordId) {
         self.uploads.remove(rid);
-        self.parcels.remove(rid);
+        self.orders.remove(rid);
         self.sessions.remove(rid);
         self.fresh.remove(rid);
     }
@@ -265,7 +265,7 @@ impl Csc {
             let pile = self.genesis.as_ref()?.owner(&upload.pile)?;
             let leaves_in = if upload.departure == 0 { STAY } else { upload.departure.saturating_sub(now).min(STAY) };
             // What was ordered since the car told its state has come or gone meanwhile.
-            let since = self.parcels.get(rid).map_or(0, |(_, order)| order.energy_between(upload.time, now));
+            let since = self.orders.get(rid).map_or(0, |(_, order)| order.energy_between(upload.time, now));
             let need = schedule::need_uj(upload.soc_ppm, upload.target_ppm, upload.capacity_wh);
             let spare = if upload.discharge { schedule::spare_uj(upload.soc_ppm, upload.capacity_wh) } else { 0 };
             let accepts = Battery::new(upload.capacity_wh, upload.soc_ppm, upload.max_power_w).accept_w();
@@ -298,7 +298,7 @@ impl Csc {
         let wishes = self.wishes(created, whom);
         let only: Vec<Wish> = wishes.iter().map(|(_, wish)| *wish).collect();
         let planned: BTreeSet<&RecordId> = wishes.iter().map(|(rid, _)| rid).collect();
-        let others = self.parcels.iter().filter(|(rid, _)| !planned.contains(rid));
+        let others = self.orders.iter().filter(|(rid, _)| !planned.contains(rid));
         let standing: Vec<Standing<'_>> = others.map(|(_, (area, profile))| (*area, profile)).collect();
         let plans = schedule::plan(created, &only, &self.caps(), &standing);
         io.bench.charge(plans.iter().map(|p| p.len() as u64).sum());
@@ -311,10 +311,10 @@ impl Csc {
             }
             let profile = self.profile(rid, wish, created, periods);
             let moves = profile.periods.iter().any(|p| p.limit_w != 0);
-            if self.parcels.get(rid).map_or(!moves, |(_, old)| profile.same_from(old, created)) {
+            if self.orders.get(rid).map_or(!moves, |(_, old)| profile.same_from(old, created)) {
                 continue;
             }
-            self.parcels.insert(*rid, (wish.area, profile.clone()));
+            self.orders.insert(*rid, (wish.area, profile.clone()));
             let limit_w = profile.periods.first().map_or(0, |p| p.limit_w);
             lines.push(PlanLine { rid: Digest(rid.0), limit_w, periods: profile.periods.len() as u8 });
             orders.push((record, profile));

@@ -14,7 +14,10 @@ use super::setup::Genesis;
 use super::stub::{Crypto, StubKey};
 use crate::clmmsc::{Flow, KeyPair, Params, RecordId, SigmaId};
 use crate::ledger::{Digest, Micros, Sigma};
-use crate::pbft::{self, About, Coverage, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement, Verifier};
+use crate::pbft::{
+    self, About, Coverage, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement,
+    Verifier,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

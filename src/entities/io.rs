@@ -94,7 +94,10 @@ pub enum PlantEvent {
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     Start,
-    Deliver { from: NodeId, packet: &'a Packet },
+    Deliver {
+        from: NodeId,
+        packet: &'a Packet,
+    },
     Timer(TimerId),
     Plant(PlantEvent),
     Wish(Wish),

@@ -128,7 +128,7 @@ impl Chain {
 
     /// The block that [`Chain::append`] would link, without doing it.
     pub fn preview(&self, proposal: Option<&Arc<Proposal>>) -> Block {
-        apply(&self.policy, &mut self.state.clone(), self.head(), proposal)
+        apply(&self.policy, &mut self.state.around(proposal.map(|p| &**p)), self.head(), proposal)
     }
 
     /// Applies the next agreed slot (`None`: the null slot) and links its block.

@@ -49,6 +49,13 @@ impl State {
         self.taken.len() as u64
     }
 
+    /// As much of the state as executing this proposal looks at: a copy of all of it would cost more with every block.
+    pub(super) fn around(&self, proposal: Option<&Proposal>) -> State {
+        let txs = proposal.into_iter().flat_map(|p| &p.txs);
+        let met = txs.filter_map(|tx| Some((tx.nullifier, *self.taken.get(&tx.nullifier)?)));
+        State { acc: self.acc.clone(), taken: met.collect() }
+    }
+
     fn take(&mut self, sigma: &Sigma, height: Seq) {
         let acc = self.acc.entry(sigma.epoch).or_insert(Digest::ZERO);
         *acc = c32("nullacc", &[&acc.0, &sigma.nullifier.0]);

@@ -15,9 +15,9 @@ pub use presets::{PRESETS, Preset};
 
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
+use crate::ledger::Micros;
 use crate::sim::intervention::{Action, Behave, Intervention};
 use crate::sim::network::{LinkRule, Network};
-use crate::ledger::Micros;
 use crate::sim::units::Dur;
 use serde::{Deserialize, Serialize};
 

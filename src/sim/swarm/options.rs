@@ -26,7 +26,7 @@ impl Dice {
         (u64::from(self.0.next_u32()) * bound) >> 32
     }
 
-    fn from_to(&mut self, low: u64, high: u64) -> u64 {
+    fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
@@ -65,7 +65,7 @@ pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
 
 fn sizes(s: &mut Scenario, dice: &mut Dice) {
     let g = &mut s.gateways;
-    g.pipeline = dice.from_to(1, 4) as u16;
+    g.pipeline = dice.between(1, 4) as u16;
     g.batch_max = dice.pick(&[1, 2, 4, 64]);
     g.batch_delay = Dur::ms(dice.pick(&[0, 5, 20, 60]));
     g.t0 = Dur::ms(dice.pick(&[300, 600, 1_200, 2_400]));
@@ -75,8 +75,8 @@ fn sizes(s: &mut Scenario, dice: &mut Dice) {
 fn workload(s: &mut Scenario, dice: &mut Dice) {
     let w = &mut s.workload;
     w.kind = dice.pick(&[WorkloadKind::Steady, WorkloadKind::Burst, WorkloadKind::List]);
-    w.count = dice.from_to(1, 24) as u32;
-    w.every = Dur::ms(dice.from_to(1, 150));
+    w.count = dice.between(1, 24) as u32;
+    w.every = Dur::ms(dice.between(1, 150));
     if w.kind == WorkloadKind::List {
         w.at = (0..w.count).map(|_| dice.moment()).collect();
     }
@@ -84,12 +84,12 @@ fn workload(s: &mut Scenario, dice: &mut Dice) {
 
 fn network(s: &mut Scenario, dice: &mut Dice) {
     let net = &mut s.network;
-    let low = dice.from_to(1, 20);
+    let low = dice.between(1, 20);
     net.latency = match dice.below(4) {
         0 => Latency::Const(Dur::ms(low)),
         1 => Latency::Exponential(Dur::ms(low)),
         2 => Latency::LongTail(Dur::ms(low)),
-        _ => Latency::Uniform(Dur::ms(low), Dur::ms(low + dice.from_to(0, 60))),
+        _ => Latency::Uniform(Dur::ms(low), Dur::ms(low + dice.between(0, 60))),
     };
     let percent = |num| Ratio { num, den: 100 };
     net.loss = percent(dice.pick(&[0, 0, 1, 5, 20]));
@@ -105,8 +105,7 @@ fn gateway(index: u64) -> ActorId {
 
 /// Some of the gateways, at least one.
 fn some(n: u64, dice: &mut Dice) -> Many<Pattern> {
-    let mut all: Vec<Pattern> =
-        (0..n).filter(|_| dice.one_in(2)).map(|index| Pattern::one(gateway(index))).collect();
+    let mut all: Vec<Pattern> = (0..n).filter(|_| dice.one_in(2)).map(|index| Pattern::one(gateway(index))).collect();
     if all.is_empty() {
         all.push(Pattern::one(gateway(dice.below(n))));
     }
@@ -118,7 +117,7 @@ fn people(s: &mut Scenario, dice: &mut Dice) {
     let n = u64::from(s.gateways.n);
     let f = crate::pbft::Quorum::new(s.gateways.n).map_or(0, |q| u64::from(q.f()));
     let mut left: Vec<u64> = (0..n).collect();
-    let bad = dice.from_to(0, f);
+    let bad = dice.between(0, f);
     for _ in 0..bad {
         // The first primaries are the interesting ones.
         let at = if dice.one_in(2) { 0 } else { dice.below(left.len() as u64) as usize };
@@ -139,12 +138,12 @@ fn people(s: &mut Scenario, dice: &mut Dice) {
 fn trigger(dice: &mut Dice) -> Trigger {
     match dice.below(6) {
         0 | 1 => Trigger::Always,
-        2 => Trigger::Chance(Ratio { num: dice.from_to(1, 9) as u32, den: 10 }),
-        3 => Trigger::First(dice.from_to(1, 8) as u32),
+        2 => Trigger::Chance(Ratio { num: dice.between(1, 9) as u32, den: 10 }),
+        3 => Trigger::First(dice.between(1, 8) as u32),
         4 => Trigger::Views((0..3).filter(|_| dice.one_in(2)).collect()),
         _ => {
             let from = dice.moment();
-            Trigger::Time(from, Dur(from.0 + Dur::ms(dice.from_to(50, 2_000)).0))
+            Trigger::Time(from, Dur(from.0 + Dur::ms(dice.between(50, 2_000)).0))
         }
     }
 }
@@ -152,7 +151,7 @@ fn trigger(dice: &mut Dice) -> Trigger {
 /// One stretch of bad luck; it ends with the storm at the latest.
 fn storm(s: &mut Scenario, n: u64, dice: &mut Dice) {
     let at = dice.moment();
-    let until = Dur((at.0 + Dur::ms(dice.from_to(50, 2_000)).0).min(Dur::ms(STORM_MS).0));
+    let until = Dur((at.0 + Dur::ms(dice.between(50, 2_000)).0).min(Dur::ms(STORM_MS).0));
     let rule = RuleArgs { from: some(n, dice), to: some(n, dice), until: Some(until), ..RuleArgs::default() };
     let action = match dice.below(5) {
         0 => {
@@ -161,8 +160,8 @@ fn storm(s: &mut Scenario, n: u64, dice: &mut Dice) {
             FaultDo::Pause(node)
         }
         1 => FaultDo::Block(rule),
-        2 => FaultDo::Delay(RuleArgs { by: Some(Dur::ms(dice.from_to(10, 500))), ..rule }),
-        3 => FaultDo::Loss(RuleArgs { ratio: Some(Ratio { num: dice.from_to(1, 9) as u32, den: 10 }), ..rule }),
+        2 => FaultDo::Delay(RuleArgs { by: Some(Dur::ms(dice.between(10, 500))), ..rule }),
+        3 => FaultDo::Loss(RuleArgs { ratio: Some(Ratio { num: dice.between(1, 9) as u32, den: 10 }), ..rule }),
         _ => FaultDo::Corrupt(rule),
     };
     s.fault.push(Fault { at, action });

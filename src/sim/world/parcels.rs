@@ -68,13 +68,7 @@ impl Author {
         Ok(Author { key, cars: cars.iter().map(|pair| pair.public().clone()).collect() })
     }
 
-    fn write(
-        &mut self,
-        setup: &Setup,
-        ring: &KeyRing,
-        rng: &mut ChaCha8Rng,
-        what: &Stub,
-    ) -> Result<Sigma, String> {
+    fn write(&mut self, setup: &Setup, ring: &KeyRing, rng: &mut ChaCha8Rng, what: &Stub) -> Result<Sigma, String> {
         let refuse = |e: clmmsc::Error| format!("a ciphertext of the workload cannot be made: {e}");
         let epoch = setup.params.epoch(what.created);
         let number = u32::try_from(what.number).unwrap_or(u32::MAX);
