@@ -9,6 +9,7 @@ use crate::clmmsc::weak::desk as weak;
 use crate::clmmsc::{Class, Error, Role, UserSecret, group};
 use crate::entities::actor::{ActorId, Role as Actor};
 use crate::entities::setup::{Agreement, TariffTable, Tickets};
+use crate::entities::stub::Crypto;
 use crate::entities::{Bench, Input, Io, Kgc, Output, Packet, Setup, TimerId};
 use crate::lab::people::{NOW, scalar};
 use crate::ledger::Micros;
@@ -45,6 +46,9 @@ fn kgc(people: &People) -> Result<Kgc, Stuck> {
         pad: false,
         tickets: Tickets { csc: 1, css: 1, ev: 1 },
         answer_delay: delay,
+        upload_every: nothing,
+        plan_every: nothing,
+        crypto: Crypto::Real,
         feeder_cap_w: 0,
         area_cap_w: vec![0],
         rating_w: 0,
