@@ -43,7 +43,16 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
             scenario.entities.areas = 1;
             scenario.station.area_cap_w.truncate(1);
         }
-        B::CscGarbageEntry => scenario.fleet = Scenario::preset("day4").unwrap().fleet,
+        B::CscOverCap => scenario.station.rating_w = 7_000,
+        B::CpOldHeader => {
+            scenario.fleet.ev[0].arrive = Dur::secs(40);
+            scenario.end = Dur::secs(45);
+        }
+        B::CpFalseMeter => {
+            scenario.fleet.ev.iter_mut().for_each(|car| car.depart = Dur::minutes(15));
+            scenario.end = Dur::minutes(16);
+        }
+        B::CscGarbageEntry | B::CpDenies | B::CscBadAlpha => scenario.fleet = Scenario::preset("day4").unwrap().fleet,
         B::BadState => scenario.behaviour.push(behave("css1", B::WithholdBody)),
         _ => {}
     }
@@ -51,7 +60,12 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
         scenario.gateways.n = 7;
     }
     let who = match kind {
-        B::CscGarbageEntry => "csc1",
+        B::CscGarbageEntry | B::CscBadAlpha | B::CscCopiedT | B::CscTicketReuse | B::CscOverCap => "csc1",
+        B::KgcWrongD | B::KgcChosenR | B::KgcMintedTicket | B::KgcMisroute | B::KgcReader => "kgc1",
+        B::EveSplice | B::EveFlood => "kgc1",
+        B::CpOldHeader | B::CpOldKey | B::CpDenies | B::CpFalseMeter => "cp1",
+        B::EvWrongRole | B::EvRewrap => "ev1",
+        B::EveReplay => "css2",
         B::EarlyNewViewProposal
         | B::NewViewForgery
         | B::EquivocatingNewView
@@ -98,9 +112,15 @@ fn chains(effects: &[Effect]) -> BTreeMap<ActorId, Vec<(u64, String, usize)>> {
     chains
 }
 
-fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<&'static str> {
+fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<String> {
     let honest = effects.iter().filter(|e| e.actor.is_some_and(|actor| !but.contains(&actor)));
-    honest.filter_map(|e| e.rule.map(|rule| rule.id())).collect()
+    let reason = |kind: &Kind| match kind {
+        Kind::Fact(FactKind::Refused { reason, .. } | FactKind::VoteRefused { reason, .. }) => Some(reason.clone()),
+        Kind::Fact(FactKind::KeyRefused { error }) => Some(error.clone()),
+        Kind::Fact(FactKind::Opened { error, .. } | FactKind::Verified { error, .. }) => error.clone(),
+        _ => None,
+    };
+    honest.flat_map(|e| e.rule.map(|rule| rule.id().to_owned()).into_iter().chain(reason(&e.kind))).collect()
 }
 
 fn opened(effects: &[Effect]) -> usize {
@@ -112,7 +132,8 @@ fn holds(kind: BehaviourKind) {
     let (mut scenario, liar) = stage(kind);
     let n = scenario.gateways.n;
     // Actors enrol honestly: a gateway without a key of its own is in no genesis.
-    let when = Trigger::Time(Dur::secs(1), Dur::secs(100));
+    let enrols = matches!(kind, BehaviourKind::KgcWrongD | BehaviourKind::KgcChosenR);
+    let when = Trigger::Time(if enrols { Dur(0) } else { Dur::secs(1) }, Dur::secs(100_000));
     scenario.behaviour.push(Behave { node: liar, kind, when });
     let liars: BTreeSet<ActorId> = scenario.behaviour.iter().map(|b| b.node).collect();
     let effects = play(scenario);
@@ -125,7 +146,7 @@ fn holds(kind: BehaviourKind) {
         }
     }
     let fired = fired(&effects, &liars);
-    let missing: Vec<_> = expect.fires.iter().filter(|rule| !fired.contains(*rule)).collect();
+    let missing: Vec<_> = expect.fires.iter().filter(|rule| !fired.contains(**rule)).collect();
     assert!(missing.is_empty(), "{name}: {missing:?} did not fire, but {fired:?}");
     besides(kind, &effects);
     let chains = chains(&effects);
@@ -149,8 +170,10 @@ fn besides(kind: BehaviourKind, effects: &[Effect]) {
     };
     let asked = |who: ActorId, fact: &FactKind| who.to_string() == "css4" && matches!(fact, FactKind::Verified { .. });
     let left = |_: ActorId, fact: &FactKind| matches!(fact, FactKind::ViewChange { .. });
+    let blind = |who: ActorId, fact: &FactKind| who.role == Role::Kgc && matches!(fact, FactKind::NotAReceiver { .. });
     match kind {
         B::WithheldDataSet => assert!(any(&asked), "the KGC asks all gateways"),
+        B::KgcReader => assert!(any(&blind), "it opens nothing"),
         B::SlowPrimary => assert!(!any(&left), "nobody leaves the view"),
         _ => {}
     }
@@ -261,5 +284,5 @@ behaviours! {
     withheld_data_set, poisoned_data_set, flooding_data_set, hide_ciphertext, slow_primary, selective_primary,
     withhold_body, seq_jump, empty_blocks, early_new_view_proposal, new_view_forgery, equivocating_new_view,
     lying_view_change, false_certificate, spurious_view_change, bad_state, bad_seal, colluding_set, twins, amnesia,
-    small_scope, big_mac_control, csc_garbage_entry,
+    small_scope, big_mac_control, csc_garbage_entry, csc_bad_alpha, csc_copied_t, csc_ticket_reuse, csc_over_cap, kgc_wrong_d, kgc_chosen_r, kgc_minted_ticket, kgc_misroute, kgc_reader, cp_old_header, cp_old_key, cp_denies, cp_false_meter, ev_wrong_role, ev_rewrap, eve_replay, eve_splice, eve_flood,
 }

@@ -125,6 +125,12 @@ impl Cp {
         }
     }
 
+    /// The session with the car in the bay, and the car's node.
+    pub fn session(&mut self) -> Option<(NodeId, &mut Session)> {
+        let bay = self.bay.as_mut()?;
+        Some((bay.node, &mut bay.session.as_mut()?.0))
+    }
+
     pub fn follower(&self) -> Option<&Follower> {
         self.follower.as_ref()
     }

@@ -18,7 +18,7 @@ use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::{Routing, Upload};
 use crate::clmmsc::signcrypt::{self, Envelope, Item, padded_count};
-use crate::clmmsc::{Check, Failure, Flow, PublicRecord, RecordId, SigmaId, list};
+use crate::clmmsc::{Check, Error, Failure, Flow, KeyPair, Params, PublicRecord, RecordId, SigmaId, Ticket, list};
 use crate::ledger::{Digest, Micros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,6 +29,10 @@ const COLLECT: Micros = Micros(500_000);
 const FLOOR: u32 = 192;
 /// A car that does not say when it leaves is taken to stay so long.
 const STAY: u64 = 28_800;
+
+/// How σ is made; arguments as [`signcrypt::signcrypt`].
+pub type Signcrypter =
+    fn(&Params, &Envelope, &KeyPair, Ticket, &[Item<'_>], &[u8; 32]) -> Result<signcrypt::Signcrypted, Error>;
 
 #[derive(Clone, Debug)]
 pub struct Csc {
@@ -57,6 +61,7 @@ pub struct Csc {
     tariffs: Vec<DefaultTariff>,
     /// Cars whose transaction was stopped by order.
     stopped: BTreeSet<RecordId>,
+    signcrypter: Signcrypter,
 }
 
 impl Csc {
@@ -81,6 +86,7 @@ impl Csc {
             limits: Vec::new(),
             tariffs: Vec::new(),
             stopped: BTreeSet::new(),
+            signcrypter: signcrypt::signcrypt,
         }
     }
 
@@ -248,6 +254,11 @@ impl Csc {
         self.cars.get_mut(&first)
     }
 
+    /// Makes its σ in another way from now on: what a rogue centre can do.
+    pub fn signcrypt_by(&mut self, signcrypter: Signcrypter) {
+        self.signcrypter = signcrypter;
+    }
+
     /// Takes a record for addressing from now on.
     pub fn know(&mut self, record: PublicRecord) {
         self.cars.insert(record.rid, record);
@@ -388,7 +399,7 @@ impl Csc {
         };
         let pad_to = if setup.pad && flow == Flow::COMMAND { padded_count(items.len() as u32) } else { 0 };
         let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to };
-        match signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, items, &io.rand32()) {
+        match (self.signcrypter)(&setup.params, &envelope, &key, ticket, items, &io.rand32()) {
             Ok(made) => {
                 signcrypt_facts(&made, flow, items.len() as u32, io);
                 Some((Digest(made.id.0), made.bytes.into()))

@@ -13,7 +13,7 @@ use crate::clmmsc::keys::Wanted;
 use crate::clmmsc::request::{self, Head, Randomness};
 use crate::clmmsc::schnorr::Message;
 use crate::clmmsc::secret::Secret;
-use crate::clmmsc::{Class, KeyPair, Ticket, UserSecret};
+use crate::clmmsc::{Check, Class, Failure, KeyPair, Ticket, UserSecret};
 use crate::ledger::{Digest, Micros};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -138,6 +138,11 @@ impl Enrolment {
     }
 
     /// The next unused ticket of this epoch.
+    /// Has the tickets of another state of the same enrolment: what a sender does that uses one twice.
+    pub fn restock(&mut self, other: &Enrolment) {
+        self.tickets = other.tickets.clone();
+    }
+
     pub fn take_ticket(&mut self, epoch: u32) -> Option<Ticket> {
         let at = self.tickets.0.iter().position(|t| t.record().valid_from() == epoch)?;
         self.tickets.0.remove(at)
@@ -272,15 +277,33 @@ impl Enrolment {
     /// An answer of the KGC; the first key is followed by a request for tickets.
     pub fn on_answer(&mut self, now: Micros, wire: &[u8], io: &mut Io<'_, '_>) -> Progress {
         let Some(open) = self.open.take() else { return Progress::Nothing };
+        let params = &self.setup.params;
+        let pairs = request::accept_answer(params, &open.want, &open.secrets, &open.digest, wire);
+        // Answers name no request. One that was doubled or damaged on its way is not this request's: it is asked again.
+        let foreign = match &pairs {
+            _ if open.secrets.is_empty() => wire.len() != request::REFUSED.len(),
+            Err(failure) => failure.check == Check::Q1 && wire != request::REFUSED,
+            Ok(_) => false,
+        };
+        if foreign {
+            self.open = Some(open);
+            return Progress::Nothing;
+        }
         io.out.push(Output::CancelTimer(TimerId::Request));
-        let progress = self.accept(now, open, wire, io);
+        let progress = self.accept(now, open, pairs, io);
         if let Some(next) = self.queue.pop_front() {
             self.post(next, io);
         }
         progress
     }
 
-    fn accept(&mut self, now: Micros, open: Open, wire: &[u8], io: &mut Io<'_, '_>) -> Progress {
+    fn accept(
+        &mut self,
+        now: Micros,
+        open: Open,
+        pairs: Result<Vec<KeyPair>, Failure>,
+        io: &mut Io<'_, '_>,
+    ) -> Progress {
         if open.secrets.is_empty() {
             return Progress::Nothing; // an attach: CLA1 or CLA0, nothing to accept
         }
@@ -288,7 +311,6 @@ impl Enrolment {
         let cost_us = (cost::ACCEPT * u64::from(count) + cost::BOX) as u32;
         io.bench.charge(cost_us.into());
         io.fact(FactKind::Step { op: Op::AcceptKey, count, cost_us });
-        let pairs = request::accept_answer(&self.setup.params, &open.want, &open.secrets, &open.digest, wire);
         let pairs = match pairs {
             Ok(pairs) => pairs,
             Err(failure) => {
@@ -299,7 +321,7 @@ impl Enrolment {
         };
         let rid = pairs.first().map_or(Digest::ZERO, |pair| Digest(pair.public().rid.0));
         let class = open.want.class as u8;
-        io.ruled(FactKind::KeyAccepted { rid, class, count }, crate::clmmsc::Check::A2);
+        io.ruled(FactKind::KeyAccepted { rid, class, count }, Check::A2);
         match open.want.class {
             Class::Id => {
                 self.key = pairs.into_iter().next();

@@ -4,7 +4,7 @@
 use super::actor::{ActorId, Role};
 use super::csc::signcrypt_facts;
 use super::enrol::{Enrolment, Progress};
-use super::fact::{FactKind, Op};
+use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, Wish, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::Battery;
@@ -230,7 +230,16 @@ impl Ev {
         let pile = *pile;
         match session.open(frame).map_err(Failure::at(Check::F1)) {
             Ok(Body::Header(header)) => self.on_header(now, from, &header[..], pile, io),
-            Ok(Body::Bill { last: true, .. } | Body::End) => self.plugged = None,
+            Ok(Body::Bill { last: true, energy_uj, .. }) => {
+                let own = self.battery.charged_uj - self.battery.discharged_uj;
+                if energy_uj != own {
+                    let reason = format!("{energy_uj} µJ are billed, the car metered {own}");
+                    let from = setup.actor(from);
+                    io.ruled(FactKind::Refused { what: "bill".into(), reason, sigma: None, from }, ActorRule::En6);
+                }
+                self.plugged = None;
+            }
+            Ok(Body::End) => self.plugged = None,
             Ok(_) => {}
             Err(failure) => io.refuse("frame", failure, None, setup.actor(from)),
         }

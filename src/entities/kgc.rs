@@ -14,7 +14,9 @@ use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::payload::Routing;
 use crate::clmmsc::verify::ticket_of;
-use crate::clmmsc::{Class, Failure, Flow, KeyPair, PublicRecord, Record, RecordId, SigmaId, list, request};
+use crate::clmmsc::{
+    Class, Error, Failure, Flow, KeyPair, Params, PublicRecord, Record, RecordId, SigmaId, list, request,
+};
 use crate::ledger::{self, Digest, Micros, Secs};
 use crate::pbft::{self, Config, Follower, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,11 +55,15 @@ struct Routed {
     expires: u64,
 }
 
+/// How keys are issued; arguments as [`MasterKey::issue`].
+pub type Issuer = fn(&MasterKey, &Params, &Issue, &[u8; 32], &[u8; 32]) -> Result<IssuedItem, Error>;
+
 #[derive(Clone, Debug)]
 pub struct Kgc {
     setup: Arc<Setup>,
     me: ActorId,
     master: MasterKey,
+    issuer: Issuer,
     key: KeyPair,
     desk: Desk,
     answers: VecDeque<(Micros, NodeId, Arc<[u8]>)>,
@@ -89,6 +95,7 @@ impl Kgc {
             setup,
             me: ActorId::new(Role::Kgc, 0),
             master,
+            issuer: MasterKey::issue,
             key,
             desk,
             answers: VecDeque::new(),
@@ -105,6 +112,29 @@ impl Kgc {
     /// The KGC's own identity record.
     pub fn record(&self) -> &PublicRecord {
         self.key.public()
+    }
+
+    /// Issues keys in another way from now on: what a rogue centre can do.
+    pub fn issue_by(&mut self, issuer: Issuer) {
+        self.issuer = issuer;
+    }
+
+    /// Whatever key the centre wants, for whomever it wants.
+    ///
+    /// # Errors
+    /// As [`MasterKey::issue`].
+    pub fn issue(&self, what: &Issue, x: &[u8; 32], rand32: &[u8; 32]) -> Result<IssuedItem, Error> {
+        (self.issuer)(&self.master, &self.setup.params, what, x, rand32)
+    }
+
+    /// The centre's own identity key.
+    pub fn key(&self) -> &KeyPair {
+        &self.key
+    }
+
+    /// The record it issued to an actor.
+    pub fn record_of(&self, actor: ActorId) -> Option<&PublicRecord> {
+        self.records.get(&actor)
     }
 
     pub fn id(&self) -> ActorId {
@@ -170,7 +200,7 @@ impl Kgc {
         for x in &granted.keys {
             let ctr = self.desk.next_counter(head.class, head.role, head.uid, head.from);
             let what = Issue { class: head.class, role: head.role, from: head.from, to: head.to, uid: head.uid, ctr };
-            items.push(self.master.issue(params, &what, x, &io.rand32()).ok()?);
+            items.push((self.issuer)(&self.master, params, &what, x, &io.rand32()).ok()?);
         }
         io.bench.charge(cost::ISSUE * items.len() as u64 + cost::BOX);
         let x1 = granted.keys.first()?;

@@ -82,6 +82,11 @@ pub fn sentence(effect: &Effect) -> String {
         Kind::Crashed => format!("{who} crashes."),
         Kind::Paused => format!("{who} is paused."),
         Kind::Resumed => format!("{who} goes on."),
+        Kind::ClockSet { ahead_us } => {
+            let way = if *ahead_us < 0 { "behind" } else { "ahead" };
+            format!("The clock of {who} is now {} ms {way}.", ahead_us.unsigned_abs() / 1000)
+        }
+        Kind::Slowed { times } => format!("{who} now computes {times} times slower than its kind."),
         Kind::Behaves { behaviour: Some(b) } => format!("From here on {who} lies: {}.", b.replace('_', " ")),
         Kind::Behaves { behaviour: None } => format!("{who} is honest again."),
         Kind::Intervened { text, .. } => format!("You intervene: {text}."),

@@ -6,9 +6,9 @@
 use crate::entities::actor::ActorId;
 use crate::ledger::Micros;
 use crate::sim::adversary::{BehaviourKind, Trigger};
-use crate::sim::network::LinkRule;
+use crate::sim::network::{LinkRule, RuleArgs};
 use crate::sim::trace::EffectId;
-use crate::sim::units::Dur;
+use crate::sim::units::{Dur, Shift};
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -118,6 +118,28 @@ pub struct Flip {
     pub bit: u8,
 }
 
+/// Makes an actor compute slower.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slow {
+    pub node: ActorId,
+    /// Factor on all its virtual costs; 1 is its own speed.
+    pub times: u32,
+}
+
+/// Sets an actor's clock.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skew {
+    pub node: ActorId,
+    /// How far it is ahead of the world's.
+    pub by: Shift,
+}
+
+/// Bounds of [`Slow`] and [`Skew`].
+const SLOWEST: u32 = 1_000;
+const WIDEST_SKEW: Dur = Dur::secs(3_600);
+
 /// What is done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,6 +159,10 @@ pub enum Action {
     Duplicate(Flight),
     Flip(Flip),
     Link(LinkRule),
+    /// Held messages go on their way.
+    Release(RuleArgs),
+    Slow(Slow),
+    Skew(Skew),
     /// The car complains about the last ciphertext it was shown.
     Complain(ActorId),
     /// The KGC proves who sent the newest stored ciphertext.
@@ -149,6 +175,20 @@ impl Action {
         match self {
             Action::Behave(b) => b.check(),
             Action::Link(rule) => rule.check(),
+            Action::Release(a)
+                if *a
+                    != (RuleArgs {
+                        from: a.from.clone(),
+                        to: a.to.clone(),
+                        packet: a.packet.clone(),
+                        both: a.both,
+                        ..RuleArgs::default()
+                    }) =>
+            {
+                Err("a `release` takes `from`, `to`, `packet` and `both` only".into())
+            }
+            Action::Slow(s) if !(1..=SLOWEST).contains(&s.times) => Err(format!("`times` must be from 1 to {SLOWEST}")),
+            Action::Skew(s) if s.by.length() > WIDEST_SKEW => Err(format!("a clock is off by at most {WIDEST_SKEW}")),
             Action::Flip(f) if f.bit > 7 => Err("`bit` counts from 0 to 7".into()),
             Action::Delay(d) if d.by_us > 100_000_000_000 => Err("a delay is at most 100,000 s".into()),
             _ => Ok(()),
@@ -170,6 +210,12 @@ impl fmt::Display for Action {
             Action::Duplicate(e) => write!(f, "message {e} is doubled"),
             Action::Flip(x) => write!(f, "bit {} of byte {} of message {} is flipped", x.bit, x.byte, x.event),
             Action::Link(rule) => write!(f, "links {rule}"),
+            Action::Release(a) => write!(f, "held messages go on: {}", a.scope()),
+            Action::Slow(s) => write!(f, "{} computes {} times slower", s.node.label(), s.times),
+            Action::Skew(s) => {
+                let way = if s.by.0 < 0 { "behind" } else { "ahead" };
+                write!(f, "the clock of {} is {} {way}", s.node.label(), s.by.length())
+            }
             Action::Complain(a) => write!(f, "{} complains about the last ciphertext it was shown", a.label()),
             Action::OpenTicket(a) => write!(f, "{} opens the ticket of the newest ciphertext", a.label()),
         }
@@ -210,7 +256,9 @@ impl Intervention {
             Action::Duplicate(e) => format!("{at}~duplicate~{e}"),
             Action::Delay(d) => format!("{at}~delay~{}~{}", d.event, Dur(d.by_us)),
             Action::Flip(x) => format!("{at}~flip~{}~{}~{}", x.event, x.byte, x.bit),
-            Action::Behave(_) | Action::Link(_) => serde_json::to_string(self).unwrap_or_default(),
+            Action::Slow(s) => format!("{at}~slow~{}~{}", s.node, s.times),
+            Action::Skew(s) => format!("{at}~skew~{}~{}", s.node, s.by),
+            Action::Behave(_) | Action::Link(_) | Action::Release(_) => serde_json::to_string(self).unwrap_or_default(),
         }
     }
 
@@ -249,6 +297,8 @@ impl Intervention {
             ("deliver", [e]) => Action::Deliver(Flight::parse(e)?),
             ("duplicate", [e]) => Action::Duplicate(Flight::parse(e)?),
             ("delay", [e, by]) => Action::Delay(Delay { event: Flight::parse(e)?, by_us: Dur::parse(by)?.0 }),
+            ("slow", [a, times]) => Action::Slow(Slow { node: ActorId::parse(a)?, times: times.parse().ok()? }),
+            ("skew", [a, by]) => Action::Skew(Skew { node: ActorId::parse(a)?, by: Shift::parse(by)? }),
             ("flip", [e, byte, bit]) => {
                 Action::Flip(Flip { event: Flight::parse(e)?, byte: byte.parse().ok()?, bit: bit.parse().ok()? })
             }
@@ -277,6 +327,10 @@ mod tests {
             "e9~duplicate~e7",
             "e9~delay~e7~20ms",
             "e9~flip~e7~420~0",
+            "2s~slow~css2~10",
+            "2s~skew~css2~-40ms",
+            r#"{"at":"3s","do":{"release":{"from":"css4","to":[],"packet":"pbft"}}}"#,
+            r#"{"at":"e1","do":{"link":{"block":{"from":"css4","to":"css1","packet":[],"both":true,"flap":"200ms"}}}}"#,
             r#"{"at":"e1","do":{"link":{"block":{"from":"css4","to":["css1","css2"],"packet":[],"until":"2s"}}}}"#,
             r#"{"at":"e1","do":{"behave":{"node":"css1","kind":"silent","when":{"views":[0]}}}}"#,
         ] {
@@ -301,9 +355,19 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        for bad in
-            ["", "e1", "e1~crash", "e1~crash~css0", "x~crash~css1", "e1~flip~e2~0~8", "e1~behave~css1~nice", "{}"]
-        {
+        for bad in [
+            "",
+            "e1",
+            "e1~crash",
+            "e1~crash~css0",
+            "x~crash~css1",
+            "e1~flip~e2~0~8",
+            "e1~behave~css1~nice",
+            "{}",
+            "2s~slow~css1~0",
+            "2s~skew~css1~2h",
+            r#"{"at":"3s","do":{"release":{"until":"4s"}}}"#,
+        ] {
             let error = Intervention::parse(bad).unwrap_err().to_string();
             assert!(error.starts_with("intervention `"), "{error}");
         }

@@ -19,6 +19,10 @@ use std::collections::BTreeMap;
 /// Latency of the charging cable between a pile and the car plugged into it.
 pub const CABLE: Dur = Dur::ms(1);
 
+/// Bounds of what a rule may ask for.
+const LONGEST_DELAY: Dur = Dur::secs(3_600);
+const SHORTEST_FLAP: Dur = Dur::ms(1);
+
 /// How long a message takes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +74,12 @@ pub struct RuleArgs {
     pub to: Many<Pattern>,
     /// Packets; none named means all.
     pub packet: Many<PacketName>,
+    /// The same for the way back.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub both: bool,
+    /// On for this long, off for as long, and so on; counted from the start of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flap: Option<Dur>,
     /// Virtual time at which the rule ends; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Dur>,
@@ -85,6 +95,29 @@ pub struct RuleArgs {
     /// `corrupt` only: bit of that byte; absent: drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bit: Option<u8>,
+}
+
+impl RuleArgs {
+    /// Whether it is about such a message.
+    pub fn covers(&self, from: ActorId, to: ActorId, tag: PacketTag) -> bool {
+        let any = |set: &Many<Pattern>, actor| set.0.is_empty() || set.0.iter().any(|p| p.matches(actor));
+        let there = any(&self.from, from) && any(&self.to, to);
+        let back = self.both && any(&self.from, to) && any(&self.to, from);
+        (there || back) && (self.packet.0.is_empty() || self.packet.0.iter().any(|p| p.matches(tag)))
+    }
+
+    fn in_force(&self, now: Micros) -> bool {
+        self.until.is_none_or(|until| now < until.micros())
+            && self.flap.is_none_or(|flap| (now.0 / flap.0.max(1)).is_multiple_of(2))
+    }
+
+    /// Packets and links in words.
+    pub fn scope(&self) -> String {
+        let way = if self.both { "between" } else { "from" };
+        let and = if self.both { "and" } else { "to" };
+        let (from, to) = (list(&self.from, "anybody"), list(&self.to, "anybody"));
+        format!("{} {way} {from} {and} {to}", list(&self.packet, "every packet"))
+    }
 }
 
 /// Something a link does to messages from now on.
@@ -136,16 +169,16 @@ impl LinkRule {
         if !corrupt && (a.byte.is_some() || a.bit.is_some()) {
             return Err(format!("a `{}` rule does not take `byte` or `bit`", self.name()));
         }
+        if a.by.is_some_and(|by| by > LONGEST_DELAY) {
+            return Err(format!("`by` is at most {LONGEST_DELAY}"));
+        }
+        if a.flap.is_some_and(|flap| flap < SHORTEST_FLAP) {
+            return Err(format!("`flap` is at least {SHORTEST_FLAP}"));
+        }
         if a.bit.is_some_and(|bit| bit > 7) {
             return Err("`bit` counts from 0 to 7".into());
         }
         Ok(())
-    }
-
-    fn covers(&self, from: ActorId, to: ActorId, tag: PacketTag) -> bool {
-        let a = self.args();
-        let any = |set: &Many<Pattern>, actor| set.0.is_empty() || set.0.iter().any(|p| p.matches(actor));
-        any(&a.from, from) && any(&a.to, to) && (a.packet.0.is_empty() || a.packet.0.iter().any(|p| p.matches(tag)))
     }
 }
 
@@ -159,17 +192,19 @@ fn list<T: fmt::Display>(items: &Many<T>, all: &str) -> String {
 impl fmt::Display for LinkRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let a = self.args();
-        let what = list(&a.packet, "every packet");
-        let way = format!("from {} to {}", list(&a.from, "anybody"), list(&a.to, "anybody"));
+        let what = a.scope();
         match self {
-            LinkRule::Block(_) => write!(f, "block {what} {way}")?,
-            LinkRule::Delay(_) => write!(f, "delay {what} {way} by {}", a.by.unwrap_or_default())?,
-            LinkRule::Loss(_) => write!(f, "lose {} of {what} {way}", a.ratio.unwrap_or(Ratio::ZERO))?,
-            LinkRule::Hold(_) => write!(f, "hold {what} {way}")?,
+            LinkRule::Block(_) => write!(f, "block {what}")?,
+            LinkRule::Delay(_) => write!(f, "delay {what} by {}", a.by.unwrap_or_default())?,
+            LinkRule::Loss(_) => write!(f, "lose {} of {what}", a.ratio.unwrap_or(Ratio::ZERO))?,
+            LinkRule::Hold(_) => write!(f, "hold {what}")?,
             LinkRule::Corrupt(_) => match (a.byte, a.bit) {
-                (Some(byte), Some(bit)) => write!(f, "flip bit {bit} of byte {byte} in {what} {way}")?,
-                _ => write!(f, "flip one bit in {what} {way}")?,
+                (Some(byte), Some(bit)) => write!(f, "flip bit {bit} of byte {byte} in {what}")?,
+                _ => write!(f, "flip one bit in {what}")?,
             },
+        }
+        if let Some(flap) = a.flap {
+            write!(f, " on and off every {flap}")?;
         }
         match a.until {
             Some(until) => write!(f, " until {until}"),
@@ -190,6 +225,12 @@ pub struct Network {
     /// Share of messages that take `reorder_by` longer.
     pub reorder: Ratio,
     pub reorder_by: Dur,
+    /// Bytes per ms that each direction of a link carries; absent: any number at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u32>,
+    /// Most messages on the way in each direction of a link; one more pushes the oldest out. Absent: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// From here on links between correct actors keep `delta`, lose nothing and obey no rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gst: Option<Dur>,
@@ -204,6 +245,8 @@ impl Default for Network {
             duplicate: Ratio::ZERO,
             reorder: Ratio::ZERO,
             reorder_by: Dur::ms(20),
+            bandwidth: None,
+            in_flight: None,
             gst: None,
             delta: Dur::ms(50),
         }
@@ -217,7 +260,7 @@ pub struct Passage {
     pub from: ActorId,
     pub to: ActorId,
     pub tag: PacketTag,
-    /// Length of the packet's body, for a drawn corruption.
+    /// Length of the packet's body in bytes.
     pub body: u32,
     /// Neither end has ever been Byzantine.
     pub correct: bool,
@@ -250,11 +293,13 @@ pub struct Links {
     /// Stream of each directed link, as far as its messages have drawn from it.
     luck: BTreeMap<(u32, u32), ChaCha8Rng>,
     rules: Vec<LinkRule>,
+    /// When the last byte of each directed link's queue will have left, with limited bandwidth.
+    free_at: BTreeMap<(u32, u32), u64>,
 }
 
 impl Links {
     pub fn new(streams: Streams) -> Self {
-        Links { streams, luck: BTreeMap::new(), rules: Vec::new() }
+        Links { streams, luck: BTreeMap::new(), rules: Vec::new(), free_at: BTreeMap::new() }
     }
 
     /// Adds a rule that holds from now on.
@@ -267,6 +312,15 @@ impl Links {
         let streams = self.streams;
         let rng = self.luck.entry(link).or_insert_with(|| streams.get(Label::Net, link.0, link.1));
         [rng.next_u32(), rng.next_u32(), rng.next_u32(), rng.next_u32()]
+    }
+
+    /// µs until a message has left its end of the link, behind those that wait there already.
+    fn queue_up(&mut self, network: &Network, message: Passage) -> u64 {
+        let Some(rate) = network.bandwidth else { return 0 };
+        let takes = (u64::from(message.body) + 1) * 1_000 / u64::from(rate.max(1));
+        let free = self.free_at.entry((message.from.code(), message.to.code())).or_default();
+        *free = message.now.0.max(*free) + takes;
+        *free - message.now.0
     }
 
     /// Decides what happens to a message; cables between a pile and a car are short and lose nothing.
@@ -284,7 +338,7 @@ impl Links {
             delay += network.reorder_by.0;
         }
         let (mut added, mut loss, mut blocked, mut held) = (0, network.loss, false, false);
-        for rule in self.rules.iter().filter(|r| in_force(r, now) && r.covers(from, to, tag)) {
+        for rule in self.rules.iter().filter(|r| r.args().in_force(now) && r.args().covers(from, to, tag)) {
             match rule {
                 LinkRule::Block(_) => blocked = true,
                 LinkRule::Hold(_) => held = true,
@@ -299,6 +353,7 @@ impl Links {
         if loss.hit(draws[1]) {
             return Fate::Dropped(DropReason::Loss);
         }
+        delay += self.queue_up(network, message);
         if held {
             return Fate::Held { delay: delay + added };
         }
@@ -310,18 +365,15 @@ impl Links {
 
     fn flip(&self, message: Passage, draws: [u32; 4]) -> Option<(u32, u8)> {
         let Passage { now, from, to, tag, body, .. } = message;
-        let rule =
-            self.rules.iter().rev().find(|rule| {
-                matches!(rule, LinkRule::Corrupt(_)) && in_force(rule, now) && rule.covers(from, to, tag)
-            })?;
+        let spoils = |rule: &&LinkRule| {
+            let a = rule.args();
+            matches!(rule, LinkRule::Corrupt(_)) && a.in_force(now) && a.covers(from, to, tag)
+        };
+        let rule = self.rules.iter().rev().find(spoils)?;
         let mixed = draws.iter().fold(0u32, |acc, d| acc.rotate_left(7) ^ d.wrapping_mul(0x85EB_CA6B));
         let byte = rule.args().byte.unwrap_or(scaled(u64::from(body), mixed) as u32);
         Some((byte, rule.args().bit.unwrap_or((mixed & 7) as u8)))
     }
-}
-
-fn in_force(rule: &LinkRule, now: Micros) -> bool {
-    rule.args().until.is_none_or(|until| now < until.micros())
 }
 
 #[cfg(test)]
@@ -395,10 +447,75 @@ mod tests {
     }
 
     #[test]
+    fn a_flapping_link_is_down_every_other_time_and_a_partition_is_down_both_ways() {
+        let mut links = Links::new(Streams::new(7));
+        let one = |p| Many(vec![Pattern::one(p)]);
+        let flap = Some(Dur::ms(5));
+        links.add(LinkRule::Block(RuleArgs {
+            from: one(CSS1),
+            to: one(CSS2),
+            both: true,
+            flap,
+            ..RuleArgs::default()
+        }));
+        let network = Network::default();
+        let mut down = |at, from, to| matches!(links.fate(&network, passage(at, from, to)), Fate::Dropped(_));
+        assert!(down(0, CSS1, CSS2) && down(4_999, CSS2, CSS1));
+        assert!(!down(5_000, CSS1, CSS2) && !down(9_999, CSS2, CSS1));
+        assert!(down(10_000, CSS1, CSS2));
+        assert!(!down(0, CSS1, ActorId::new(Role::Css, 2)));
+    }
+
+    #[test]
+    fn messages_queue_where_bandwidth_is_short() {
+        let network = Network { latency: Latency::Const(Dur::ms(1)), bandwidth: Some(201), ..Network::default() };
+        // A message of 201 bytes takes one ms to leave; each waits for those before it, other links do not.
+        assert_eq!(delays(&network, 3), [2_000, 3_000, 4_000]);
+        let mut links = Links::new(Streams::new(7));
+        let mut delay = |at, from, to| match links.fate(&network, passage(at, from, to)) {
+            Fate::Carried { delay, .. } => delay,
+            _ => u64::MAX,
+        };
+        assert_eq!((delay(0, CSS1, CSS2), delay(0, CSS2, CSS1), delay(5_000, CSS1, CSS2)), (2_000, 2_000, 2_000));
+    }
+
+    #[test]
+    fn a_long_tail_has_its_median_and_a_tail() {
+        let mut all = delays(&Network { latency: Latency::LongTail(Dur::ms(10)), ..Network::default() }, 4_001);
+        all.sort_unstable();
+        assert!((9_000..11_000).contains(&all[2_000]), "{}", all[2_000]);
+        assert!(all[4_000] > 20 * all[2_000], "{}", all[4_000]);
+        let table = (0..256).map(|k| k * 100).collect();
+        let all = delays(&Network { latency: Latency::Table(table), ..Network::default() }, 2_000);
+        assert!(all.iter().all(|d| *d <= 25_500) && all.iter().any(|d| *d > 20_000));
+    }
+
+    #[test]
+    fn every_message_draws_four_numbers_whatever_the_settings() {
+        let ratio = Ratio { num: 1, den: 2 };
+        let busy = Network { loss: ratio, duplicate: ratio, reorder: ratio, bandwidth: Some(9), ..Network::default() };
+        let mut links = Links::new(Streams::new(7));
+        for k in 0..100 {
+            links.fate(&busy, passage(k, CSS1, CSS2));
+        }
+        let Fate::Carried { delay, .. } = links.fate(&Network::default(), passage(0, CSS1, CSS2)) else { panic!() };
+        let draw = Streams::new(7).get(Label::Net, CSS1.code(), CSS2.code());
+        let mut draw = draw;
+        draw.set_word_pos(400);
+        assert_eq!(delay, Network::default().latency.at(draw.next_u32()));
+    }
+
+    #[test]
     fn a_rule_says_what_it_lacks() {
         assert!(LinkRule::Delay(RuleArgs::default()).check().is_err());
         assert!(LinkRule::Block(RuleArgs { byte: Some(1), ..RuleArgs::default() }).check().is_err());
         assert!(LinkRule::Corrupt(RuleArgs { bit: Some(8), ..RuleArgs::default() }).check().is_err());
         assert!(LinkRule::Hold(RuleArgs::default()).check().is_ok());
+        let flap = Some(Dur(1));
+        assert!(
+            LinkRule::Block(RuleArgs { flap, ..RuleArgs::default() }).check().unwrap_err().contains("at least 1ms")
+        );
+        let by = Some(Dur::secs(3_601));
+        assert!(LinkRule::Delay(RuleArgs { by, ..RuleArgs::default() }).check().unwrap_err().contains("at most 1h"));
     }
 }

@@ -94,6 +94,8 @@ pub enum DropReason {
     Blocked,
     Crashed,
     Intervention,
+    /// The link was full, and this was the oldest message on it.
+    Crowded,
 }
 
 /// What an effect is: an actor's fact, or something the world did.
@@ -159,6 +161,14 @@ pub enum Kind {
         text: String,
     },
     SafetyVoid,
+    /// The actor's clock is now this far ahead of the world's.
+    ClockSet {
+        ahead_us: i64,
+    },
+    /// The actor's computing now takes this many times its cost.
+    Slowed {
+        times: u32,
+    },
 }
 
 impl Kind {
@@ -230,6 +240,8 @@ impl Kind {
             Kind::Intervened { .. } => "Intervened",
             Kind::InvariantBroken { .. } => "InvariantBroken",
             Kind::SafetyVoid => "SafetyVoid",
+            Kind::ClockSet { .. } => "ClockSet",
+            Kind::Slowed { .. } => "Slowed",
         }
     }
 }

@@ -67,6 +67,35 @@ impl fmt::Display for Dur {
     }
 }
 
+/// A signed length of virtual time in µs, written `40ms` or `-1.5s`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Shift(pub i64);
+
+impl Shift {
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sign, length) = match text.strip_prefix('-') {
+            Some(length) => (-1, length),
+            None => (1, text.strip_prefix('+').unwrap_or(text)),
+        };
+        Some(Shift(sign * i64::try_from(Dur::parse(length)?.0).ok()?))
+    }
+
+    /// What a clock that is off by this much shows.
+    pub fn shown(self, at: Micros) -> Micros {
+        Micros(at.0.saturating_add_signed(self.0))
+    }
+
+    pub fn length(self) -> Dur {
+        Dur(self.0.unsigned_abs())
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.0 < 0 { "-" } else { "" }, self.length())
+    }
+}
+
 /// A probability `num/den`, written `1/100`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ratio {
@@ -205,6 +234,7 @@ macro_rules! text_form {
 }
 
 text_form!(Dur, "a duration such as \"8ms\", \"2.05s\" or \"50min\"", |d: &Dur| d.0, u64, |us| Some(Dur(us)));
+text_form!(Shift, "a signed duration such as \"40ms\" or \"-1.5s\"", |s: &Shift| s.0, i64, |us| Some(Shift(us)));
 text_form!(Ratio, "a ratio such as \"1/100\", not above one", |r: &Ratio| (r.num, r.den), (u32, u32), |(num, den)| {
     (den > 0 && num <= den).then_some(Ratio { num, den })
 });
@@ -295,6 +325,17 @@ mod tests {
         for bad in ["", "8", "ms", "-1s", "1.5us", "1e3s", "1.s", ".5s", "99999999999999999h", " 1s"] {
             assert_eq!(Dur::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn shifts_go_both_ways() {
+        for (text, us) in [("40ms", 40_000), ("-1.5s", -1_500_000), ("0s", 0)] {
+            assert_eq!(Shift::parse(text), Some(Shift(us)));
+            assert_eq!(Shift(us).to_string(), text);
+        }
+        assert_eq!(Shift::parse("+2s"), Some(Shift(2_000_000)));
+        assert!(Shift::parse("--2s").is_none() && Shift::parse("").is_none());
+        assert_eq!(Shift(-5).shown(Micros(3)), Micros(0), "no clock goes below its zero");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use ring::Ring;
 pub use trigger::Trigger;
 
 use crate::entities::actor::Role;
-use crate::entities::{Input, Output, Packet};
+use crate::entities::{Input, Output, Packet, PlantEvent};
 use crate::pbft::Message;
 use crate::sim::trace::{ItemId, PacketInfo};
 use crate::sim::world::describe;
@@ -36,7 +36,7 @@ pub struct Description {
 /// What must come of it while at most f gateways lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Expect {
-    /// Rules and checks by which honest actors notice it.
+    /// Rules and checks by which honest actors notice it, or names of the errors they give.
     pub fires: &'static [&'static str],
     /// Whether the run still does what it is for: the commands are stored and obeyed.
     pub decides: bool,
@@ -58,6 +58,12 @@ impl Description {
         self
     }
 
+    /// The run does not get to where it was going.
+    const fn stops(mut self) -> Self {
+        self.expect.decides = false;
+        self
+    }
+
     /// It only leaves things out.
     const fn omits(mut self) -> Self {
         self.omits = true;
@@ -72,6 +78,8 @@ pub enum Pass {
     Swallow,
     /// It sees another packet from the same sender.
     Instead(Packet),
+    /// It reads another meter.
+    Misread(PlantEvent),
 }
 
 /// A packet that the honest state machine wants to send.

@@ -206,6 +206,15 @@ fn network(s: &Scenario) -> Result<(), Problem> {
         }
         Latency::Table(_) => {}
     }
+    if let Some(rate) = s.network.bandwidth {
+        within("network.bandwidth", rate.into(), 1, 10_000_000)?;
+    }
+    if let Some(most) = s.network.in_flight {
+        within("network.in_flight", most.into(), 1, 100_000)?;
+    }
+    if let Some(gst) = s.network.gst {
+        dur("network.gst", gst, Dur(0), MAX_END)?;
+    }
     dur("network.reorder_by", s.network.reorder_by, Dur(0), max)?;
     dur("network.delta", s.network.delta, Dur(1), max)
 }
@@ -315,6 +324,8 @@ pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
         | Action::Complain(a)
         | Action::OpenTicket(a) => *a,
         Action::Behave(b) => b.node,
+        Action::Slow(s) => s.node,
+        Action::Skew(s) => s.node,
         _ => return Ok(()),
     };
     if exists(s, actor) { Ok(()) } else { Err(format!("there is no {actor} in this scenario")) }

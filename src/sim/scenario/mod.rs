@@ -494,6 +494,9 @@ pub enum FaultDo {
     Loss(crate::sim::network::RuleArgs),
     Corrupt(crate::sim::network::RuleArgs),
     Hold(crate::sim::network::RuleArgs),
+    Release(crate::sim::network::RuleArgs),
+    Slow(crate::sim::intervention::Slow),
+    Skew(crate::sim::intervention::Skew),
 }
 
 impl FaultDo {
@@ -508,6 +511,9 @@ impl FaultDo {
             FaultDo::Loss(rule) => Action::Link(LinkRule::Loss(rule)),
             FaultDo::Corrupt(rule) => Action::Link(LinkRule::Corrupt(rule)),
             FaultDo::Hold(rule) => Action::Link(LinkRule::Hold(rule)),
+            FaultDo::Release(which) => Action::Release(which),
+            FaultDo::Slow(slow) => Action::Slow(slow),
+            FaultDo::Skew(skew) => Action::Skew(skew),
         }
     }
 }

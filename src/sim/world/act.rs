@@ -71,7 +71,9 @@ impl World {
         match action {
             Action::Crash(a) | Action::Pause(a) => alive(a),
             Action::Resume(a) if !node(a)?.paused() => Err(format!("{} is not paused", a.label())),
-            Action::Resume(_) | Action::Link(_) => Ok(()),
+            Action::Resume(_) | Action::Link(_) | Action::Release(_) => Ok(()),
+            Action::Slow(s) => node(&s.node).map(|_| ()),
+            Action::Skew(s) => node(&s.node).map(|_| ()),
             Action::Behave(b) => alive(&b.node),
             Action::Calm(a) => match self.node_of(*a).and_then(|n| self.wrapper(n)) {
                 Some(_) => Ok(()),
@@ -113,7 +115,7 @@ impl World {
     }
 
     /// Takes a message off its link, with the µs it still had to go.
-    fn take(&mut self, sent: EffectId) -> Option<(Flying, u64)> {
+    pub(super) fn take(&mut self, sent: EffectId) -> Option<(Flying, u64)> {
         let key = self.queue.iter().find_map(|(key, event)| match event {
             Event::Deliver(flying) if flying.sent == sent => Some(*key),
             _ => None,
@@ -143,6 +145,18 @@ impl World {
                 self.with_node(*a, |world, node| world.arrive(node, Arrival::Wish(Wish::OpenTicket, cause), memo));
             }
             Action::Link(rule) => self.links.add(rule.clone()),
+            Action::Release(which) => {
+                let held = core::mem::take(&mut self.held);
+                for (flying, delay) in held {
+                    let tag = self.items[flying.item.0 as usize].info.tag;
+                    match which.covers(flying.from, flying.to, tag) {
+                        true => self.after(delay, Event::Deliver(flying)),
+                        false => self.held.push((flying, delay)),
+                    }
+                }
+            }
+            Action::Slow(s) => self.with_node(s.node, |world, node| world.slow(node, s.times, cause)),
+            Action::Skew(s) => self.with_node(s.node, |world, node| world.skew(node, s.by, cause)),
             Action::Drop(e) => {
                 if let Some((flying, _)) = self.take(e.0) {
                     self.dropped(flying, DropReason::Intervention);

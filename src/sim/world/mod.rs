@@ -402,6 +402,7 @@ impl World {
                     Some((byte, bit)) => self.flipped(flying, byte, bit, Some(sent)),
                     None => flying,
                 };
+                self.make_room(from, to);
                 self.after(delay, Event::Deliver(flying));
                 if let Some(delay) = copy {
                     let kind = Kind::Duplicated { to, packet: info };
@@ -409,6 +410,20 @@ impl World {
                     self.after(delay, Event::Deliver(Flying { sent, ..flying }));
                 }
             }
+        }
+    }
+
+    /// A link that is full loses its oldest message to the next one.
+    fn make_room(&mut self, from: ActorId, to: ActorId) {
+        let Some(most) = self.scenario.network.in_flight else { return };
+        let on_link = self.queue.values().filter_map(|event| match event {
+            Event::Deliver(flying) if (flying.from, flying.to) == (from, to) => Some(flying.sent),
+            _ => None,
+        });
+        let flights: BTreeSet<EffectId> = on_link.collect();
+        let oldest = flights.first().copied().filter(|_| flights.len() >= most as usize);
+        if let Some((flying, _)) = oldest.and_then(|oldest| self.take(oldest)) {
+            self.dropped(flying, DropReason::Crowded);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::sim::adversary::{Cx, Pass, Wrapper};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Bootstrap;
 use crate::sim::trace::{EffectId, Kind};
+use crate::sim::units::Shift;
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -64,6 +65,10 @@ pub(super) struct Node {
     pub wrapper: Option<Wrapper>,
     rng: ChaCha8Rng,
     malice: ChaCha8Rng,
+    /// How far its clock is ahead of the world's.
+    skew: Shift,
+    /// Factor on all its virtual costs.
+    times: u32,
     status: Status,
     inbox: VecDeque<Arrival>,
     busy: Option<Held>,
@@ -81,6 +86,8 @@ impl Node {
             wrapper: None,
             rng,
             malice,
+            skew: Shift::default(),
+            times: 1,
             status: Status::Alive,
             inbox: VecDeque::new(),
             busy: None,
@@ -183,7 +190,8 @@ impl World {
             }
         };
         let (outputs, spent) = self.react(node, stimulus, memo);
-        let spent = spent.saturating_mul(u64::from(self.scenario.cost.of(actor.role)));
+        let times = u64::from(self.scenario.cost.of(actor.role)) * u64::from(self.nodes[usize::from(node)].times);
+        let spent = spent.saturating_mul(times);
         if spent == 0 {
             return self.carry_out(node, outputs, cause);
         }
@@ -194,8 +202,9 @@ impl World {
 
     /// The honest state machine, inside its wrapper if it has one. Gives outputs and virtual µs at factor 1.
     fn react(&mut self, node: u16, stimulus: Stimulus<'_>, memo: &mut Memo) -> (Vec<Output>, u64) {
-        let (setup, gateways, now) = (self.setup.clone(), self.gateways.clone(), self.now);
+        let (setup, gateways) = (self.setup.clone(), self.gateways.clone());
         let state = Arc::make_mut(&mut self.nodes[usize::from(node)]);
+        let now = state.skew.shown(self.now);
         let mut bench = Bench::new(&setup.params, &gateways, memo).of(setup.crypto);
         if !matches!(stimulus, Stimulus::Input(Input::Start | Input::Plant(_))) {
             bench.charge(cost::HANDLE);
@@ -225,6 +234,7 @@ impl World {
                 let input = match (&seen, input) {
                     (Pass::Swallow, _) => None,
                     (Pass::Instead(packet), Input::Deliver { from, .. }) => Some(Input::Deliver { from, packet }),
+                    (Pass::Misread(event), Input::Plant(_)) => Some(Input::Plant(*event)),
                     _ => Some(input),
                 };
                 if let Some(input) = input {
@@ -338,6 +348,18 @@ impl World {
             self.carry_out(node, outputs, cause);
         }
         self.drain(node, memo);
+    }
+
+    pub(super) fn slow(&mut self, node: u16, times: u32, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        self.node(node).times = times;
+        self.emit(Some(actor), Kind::Slowed { times }, cause, None);
+    }
+
+    pub(super) fn skew(&mut self, node: u16, by: Shift, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        self.node(node).skew = by;
+        self.emit(Some(actor), Kind::ClockSet { ahead_us: by.0 }, cause, None);
     }
 
     pub(super) fn behave(&mut self, node: u16, wrapper: Option<Wrapper>, cause: Option<EffectId>) {

@@ -8,8 +8,16 @@ mod bad_state;
 mod bad_time;
 mod big_mac_control;
 mod colluding_set;
+mod cp_denies;
+mod cp_false_meter;
+mod cp_old_header;
+mod cp_old_key;
 mod crash_midway;
+mod csc_bad_alpha;
+mod csc_copied_t;
 mod csc_garbage_entry;
+mod csc_over_cap;
+mod csc_ticket_reuse;
 mod double_vote;
 mod early_commit;
 mod early_new_view_proposal;
@@ -17,10 +25,20 @@ mod empty_blocks;
 mod equivocating_new_view;
 mod equivocating_primary;
 mod equivocating_votes;
+mod ev_rewrap;
+mod ev_wrong_role;
+mod eve_flood;
+mod eve_replay;
+mod eve_splice;
 mod false_certificate;
 mod flooding_data_set;
 mod forged_vote;
 mod hide_ciphertext;
+mod kgc_chosen_r;
+mod kgc_minted_ticket;
+mod kgc_misroute;
+mod kgc_reader;
+mod kgc_wrong_d;
 mod lying_view_change;
 mod new_view_forgery;
 mod nullifier_reuse;
@@ -46,7 +64,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the files of behaviours need.
 mod prelude {
-    pub use crate::entities::actor::Role;
+    pub use crate::entities::actor::{ActorId, Role};
     pub use crate::entities::packet::parse_sigma;
     pub use crate::entities::{Entity, Input, Output, Packet, TimerId};
     pub use crate::ledger::{Digest, Proposal, Secs, Seq};
@@ -129,6 +147,24 @@ catalogue! {
     SmallScope small_scope,
     BigMacControl big_mac_control,
     CscGarbageEntry csc_garbage_entry,
+    CscBadAlpha csc_bad_alpha,
+    CscCopiedT csc_copied_t,
+    CscTicketReuse csc_ticket_reuse,
+    CscOverCap csc_over_cap,
+    KgcWrongD kgc_wrong_d,
+    KgcChosenR kgc_chosen_r,
+    KgcMintedTicket kgc_minted_ticket,
+    KgcMisroute kgc_misroute,
+    KgcReader kgc_reader,
+    CpOldHeader cp_old_header,
+    CpOldKey cp_old_key,
+    CpDenies cp_denies,
+    CpFalseMeter cp_false_meter,
+    EvWrongRole ev_wrong_role,
+    EvRewrap ev_rewrap,
+    EveReplay eve_replay,
+    EveSplice eve_splice,
+    EveFlood eve_flood,
 }
 
 impl BehaviourKind {

@@ -1,0 +1,172 @@
+//! Faults of the network and of clocks as scenarios and interventions ask for them (CONSENSUS.md §4.3, §4.4).
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use voltcast::entities::fact::FactKind;
+use voltcast::sim::intervention::Intervention;
+use voltcast::sim::scenario::Scenario;
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::{DropReason, Effect, Kind};
+use voltcast::sim::units::{Dur, Ratio};
+
+/// `day4`, cut short, with more text at its end.
+fn day(more: &str) -> Scenario {
+    let day4 = Scenario::preset("day4").unwrap();
+    let text = format!("{}\n{more}", day4.explain());
+    let mut scenario = Scenario::from_toml(&text).unwrap_or_else(|e| panic!("{more}: {e}"));
+    scenario.end = Dur::secs(8);
+    scenario
+}
+
+/// `day4` with a changed network.
+fn network(keys: &str) -> Scenario {
+    let text = Scenario::preset("day4").unwrap().explain().replace("[network]", &format!("[network]\n{keys}"));
+    let mut scenario = Scenario::from_toml(&text).unwrap_or_else(|e| panic!("{keys}: {e}"));
+    scenario.end = Dur::secs(8);
+    scenario
+}
+
+fn play(scenario: Scenario, interventions: &[&str]) -> Vec<Effect> {
+    let interventions = interventions.iter().map(|text| Intervention::parse(text).unwrap()).collect();
+    let mut run = Timelines::open_headless(scenario, interventions).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+    let effects = run.trace(BranchId(0)).effects().to_vec();
+    assert!(effects.iter().all(|e| !matches!(e.kind, Kind::InvariantBroken { .. } | Kind::SafetyVoid)));
+    effects
+}
+
+fn count(effects: &[Effect], test: impl Fn(&Effect) -> bool) -> usize {
+    effects.iter().filter(|e| test(e)).count()
+}
+
+fn blocks(effects: &[Effect]) -> usize {
+    count(effects, |e| matches!(e.kind, Kind::Fact(FactKind::BlockAppended { .. })))
+}
+
+/// When the first gateway executed the first block.
+fn first_block(effects: &[Effect]) -> u64 {
+    effects.iter().find(|e| matches!(e.kind, Kind::Fact(FactKind::BlockAppended { .. }))).map_or(u64::MAX, |e| e.t.0)
+}
+
+#[test]
+fn held_messages_wait_until_they_are_released() {
+    let hold = "[[fault]]\nat = \"0s\"\ndo = { hold = { packet = \"pbft.pre-prepare\" } }\n";
+    assert_eq!(blocks(&play(day(hold), &[])), 0);
+    let release = "[[fault]]\nat = \"3s\"\ndo = { release = { from = \"css1\" } }\n";
+    let effects = play(day(&format!("{hold}{release}")), &[]);
+    assert_eq!(blocks(&effects), 4, "after the release everybody has the block");
+    assert!(first_block(&effects) > 3_000_000);
+    let by_hand = play(day(hold), &[r#"{"at": "3s", "do": {"release": {}}}"#]);
+    assert_eq!(blocks(&by_hand), 4);
+}
+
+#[test]
+fn a_slow_actor_and_a_slow_link_delay_the_block_and_nothing_else() {
+    let usual = first_block(&play(day(""), &[]));
+    let slow = play(day("[[fault]]\nat = \"1s\"\ndo = { slow = { node = \"css1\", times = 50 } }\n"), &[]);
+    assert!(count(&slow, |e| e.kind == Kind::Slowed { times: 50 }) == 1);
+    assert!(first_block(&slow) > usual + 10_000, "{} against {usual}", first_block(&slow));
+    let link =
+        play(day(""), &[r#"{"at": "1s", "do": {"link": {"delay": {"from": "css1", "both": true, "by": "40ms"}}}}"#]);
+    assert!(first_block(&link) > usual + 30_000);
+    assert_eq!((blocks(&slow), blocks(&link)), (4, 4));
+}
+
+#[test]
+fn a_clock_far_ahead_makes_blocks_that_nobody_prepares() {
+    let effects = play(day(""), &["1s~skew~css1~20s"]);
+    assert_eq!(count(&effects, |e| e.kind == Kind::ClockSet { ahead_us: 20_000_000 }), 1);
+    assert!(count(&effects, |e| e.rule.is_some_and(|rule| rule.id() == "PP-9")) > 0);
+    assert!(blocks(&effects) >= 3, "the next primary's clock is right");
+    let little = play(day(""), &["1s~skew~css1~-1.5s", "1s~skew~css3~1s"]);
+    assert_eq!(count(&little, |e| e.rule.is_some_and(|rule| rule.id() == "PP-9")), 0, "within `drift`");
+    assert_eq!(blocks(&little), 4);
+}
+
+#[test]
+fn a_full_link_loses_its_oldest_message() {
+    // Genesis needs every packet, so only one message at a time fits from the start.
+    let effects = play(network("in_flight = 1"), &[]);
+    let crowded = |e: &Effect| matches!(e.kind, Kind::Dropped { why: DropReason::Crowded, .. });
+    assert!(count(&effects, crowded) > 0);
+    assert_eq!(count(&play(network("in_flight = 1000"), &[]), crowded), 0);
+}
+
+#[test]
+fn little_bandwidth_is_slow_and_enough_is_not_noticed() {
+    let usual = first_block(&play(day(""), &[]));
+    assert!(first_block(&play(network("bandwidth = 20"), &[])) > usual);
+    assert!(first_block(&play(network("bandwidth = 10000000"), &[])) < usual + 1_000);
+}
+
+#[test]
+fn a_flapping_partition_delays_agreement_and_gst_ends_it() {
+    let flap = |until: &str| {
+        format!(
+            "[[fault]]\nat = \"2s\"\ndo = {{ block = {{ from = \"css1\", to = \"css*\", both = true, flap = \"{until}\" }} }}\n"
+        )
+    };
+    assert!(blocks(&play(day(&flap("900ms")), &[])) >= 3);
+    let stuck = "[[fault]]\nat = \"2s\"\ndo = { block = { from = \"css*\", to = \"css*\" } }\n";
+    assert_eq!(blocks(&play(day(stuck), &[])), 0);
+    let mut gst = day(stuck);
+    gst.network.gst = Some(Dur::secs(3));
+    let effects = play(gst, &[]);
+    assert_eq!(blocks(&effects), 4, "after GST everybody decides");
+    assert!(first_block(&effects) > 3_000_000);
+}
+
+#[test]
+fn loss_duplication_and_reordering_break_nothing() {
+    let mut scenario = day("");
+    scenario.network.duplicate = Ratio { num: 30, den: 100 };
+    scenario.network.reorder = Ratio { num: 50, den: 100 };
+    let effects = play(scenario, &[]);
+    assert!(count(&effects, |e| matches!(e.kind, Kind::Duplicated { .. })) > 20);
+    assert_eq!(blocks(&effects), 4);
+    let lossy = "[[fault]]\nat = \"1s\"\ndo = { loss = { from = \"css*\", ratio = \"20/100\" } }\n";
+    let lost = |e: &Effect| matches!(e.kind, Kind::Dropped { why: DropReason::Loss, .. });
+    assert!(count(&play(day(lossy), &[]), lost) > 0);
+}
+
+#[test]
+fn an_answer_that_comes_twice_or_damaged_is_no_refusal() {
+    let refused = |e: &Effect| matches!(e.kind, Kind::Fact(FactKind::KeyRefused { .. }));
+    let mut twice = day("");
+    twice.network.duplicate = Ratio { num: 1, den: 1 };
+    let damaged = day(
+        "[[fault]]\nat = \"0s\"\ndo = { corrupt = { packet = \"answer\", byte = 60, bit = 3, until = \"80ms\" } }\n",
+    );
+    for scenario in [twice, damaged] {
+        let effects = play(scenario, &[]);
+        assert_eq!(count(&effects, refused), 0);
+        assert_eq!(blocks(&effects), 4);
+    }
+}
+
+#[test]
+fn keys_out_of_bounds_are_named() {
+    let day4 = Scenario::preset("day4").unwrap().explain();
+    for (from, to, part) in [
+        ("[network]", "[network]\nbandwidth = 0", "`bandwidth` is 0"),
+        ("[network]", "[network]\nin_flight = 0", "`in_flight` is 0"),
+        ("[network]", "[network]\ngst = \"30h\"", "`gst` is 30h"),
+        ("[network]", "[network]\nband = 1", "unknown field `band`"),
+    ] {
+        let error = Scenario::from_toml(&day4.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    for (fault, part) in [
+        ("slow = { node = \"css1\", times = 0 }", "from 1 to 1000"),
+        ("slow = { node = \"css9\", times = 2 }", "no css9"),
+        ("skew = { node = \"css1\", by = \"2h\" }", "at most 1h"),
+        ("release = { until = \"2s\" }", "only"),
+        ("block = { flap = \"0s\" }", "at least 1ms"),
+    ] {
+        let text = format!("{day4}\n[[fault]]\nat = \"1s\"\ndo = {{ {fault} }}\n");
+        let error = Scenario::from_toml(&text).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    let explained = network("bandwidth = 20\nin_flight = 7").explain();
+    assert!(explained.contains("bandwidth = 20") && explained.contains("in_flight = 7"));
+}
