@@ -135,7 +135,7 @@ fn an_answer_that_comes_twice_or_damaged_is_no_refusal() {
     let mut twice = day("");
     twice.network.duplicate = Ratio { num: 1, den: 1 };
     let damaged = day(
-        "[[fault]]\nat = \"0s\"\ndo = { corrupt = { packet = \"answer\", byte = 60, bit = 3, until = \"80ms\" } }\n",
+        "[[fault]]\nat = \"0s\"\ndo = { corrupt = { to = \"css*\", packet = \"answer\", byte = 60, bit = 3, until = \"80ms\" } }\n",
     );
     for scenario in [twice, damaged] {
         let effects = play(scenario, &[]);
