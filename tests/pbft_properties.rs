@@ -12,7 +12,7 @@ use voltcast::ledger::hash::c64;
 use voltcast::ledger::proposal::null_digest;
 use voltcast::ledger::{Digest, Proposal, Seq};
 use voltcast::pbft::certificate::{Prepared, StableProof};
-use voltcast::pbft::message::{Message, ViewChange};
+use voltcast::pbft::message::{Message, NewView, ViewChange};
 use voltcast::pbft::new_view::select;
 use voltcast::pbft::*;
 
@@ -223,6 +223,112 @@ fn with_crashes_up_to_f_and_any_delays_everything_is_stored_everywhere() {
             for r in net.replicas.iter().filter(|r| !dead.contains(&r.me().0) && !dead.contains(&home)) {
                 assert!(r.chain().find(&sigma(number).id).is_some(), "seed {seed}, gateway {}", r.me().0);
             }
+        }
+    }
+}
+
+// ---- evidence
+
+/// Everything that correct gateways sent in a run: what an accuser could quote.
+#[derive(Default)]
+struct Said {
+    statements: Vec<Signed>,
+    proposals: Vec<(Signed, Arc<Proposal>)>,
+    view_changes: Vec<Arc<ViewChange>>,
+    new_views: Vec<Arc<NewView>>,
+}
+
+impl Said {
+    fn hear(&mut self, msg: &Message) {
+        match msg {
+            Message::PrePrepare(signed, p) => self.proposals.push((*signed, p.clone())),
+            Message::ViewChange(vc) => self.view_changes.push(vc.clone()),
+            Message::NewView(nv) => {
+                self.new_views.push(nv.clone());
+                self.proposals.extend(nv.o.iter().filter_map(|fixed| carried(nv, fixed.seq)));
+            }
+            _ => {}
+        }
+        self.statements.extend(msg.signed().map(|(_, signed)| *signed));
+    }
+
+    /// Every accusation that can be put together from what was said, whether or not it makes sense.
+    fn accusations(&self, each: &mut dyn FnMut(Evidence)) {
+        for a in &self.statements {
+            each(Evidence::PrimaryVote(*a));
+            for b in self.statements.iter().filter(|b| b.statement.sender == a.statement.sender) {
+                each(Evidence::Equivocation(*a, *b));
+                each(Evidence::CrossPhase { vote: *a, commit: *b });
+            }
+            for vc in self.view_changes.iter().filter(|vc| vc.sender() == a.statement.sender) {
+                each(Evidence::HiddenPrepared { commit: *a, view_change: vc.clone() });
+            }
+            for nv in &self.new_views {
+                each(Evidence::OtherJustification { vote: *a, new_view: nv.clone() });
+            }
+        }
+        for (signed, proposal) in &self.proposals {
+            for under in core::iter::once(None).chain(self.new_views.iter().cloned().map(Some)) {
+                each(Evidence::InvalidProposal { signed: *signed, proposal: proposal.clone(), under });
+            }
+        }
+        self.view_changes.iter().for_each(|vc| each(Evidence::InvalidViewChange(vc.clone())));
+        self.new_views.iter().for_each(|nv| each(Evidence::InvalidNewView(nv.clone())));
+    }
+}
+
+/// The pre-prepare of a carried slot, with a body that nobody would propose.
+fn carried(nv: &NewView, seq: Seq) -> Option<(Signed, Arc<Proposal>)> {
+    let fixed = nv.o.iter().find(|fixed| fixed.seq == seq)?;
+    let st = nv.signed.statement;
+    let statement = Statement { kind: Kind::PrePrepare, seq, digest: fixed.digest, just: nv.just(), ..st };
+    let body = Proposal::build(st.network_id, seq, START, vec![sigma_with(0, 0, false)]);
+    Some((Signed { statement, sig: fixed.pp_sig }, Arc::new(body)))
+}
+
+#[test]
+fn no_correct_gateway_can_be_named_and_liars_are() {
+    let (mut tried, mut named) = (0u64, 0u64);
+    for seed in 0..10 {
+        let n = [4, 5, 6, 7][(seed % 4) as usize];
+        let mut net = random_net(seed, n);
+        let f = net.cfg.quorum.f();
+        let said: Rc<RefCell<Said>> = Rc::default();
+        let (book, lie) = (said.clone(), liars(seed, net.cfg.clone(), [0, 10][(seed % 2) as usize]));
+        net.filter = Box::new(move |from, to, msg| {
+            // A broadcast is heard once: at the copy for the next gateway round the ring.
+            if from >= f && (to == (from + 1) % n || !matches!(**msg, Message::Prepare(_) | Message::Commit(_))) {
+                book.borrow_mut().hear(msg);
+            }
+            lie(from, to, msg)
+        });
+        workload(&mut net, seed);
+        for (who, evidence) in net.evidence.iter().filter(|(who, _)| *who >= f) {
+            let culprit = evidence.verify(&net.cfg, &mut StubVerifier);
+            assert!(culprit.is_ok_and(|c| c.0 < f), "seed {seed}: {who} holds {evidence:?}");
+            named += 1;
+        }
+        said.borrow().accusations(&mut |evidence| {
+            tried += 1;
+            let verdict = evidence.verify(&net.cfg, &mut StubVerifier);
+            assert!(verdict.is_err(), "seed {seed}: {verdict:?} by {evidence:?}");
+        });
+    }
+    assert!(tried > 50_000 && named > 10, "{tried} accusations tried, {named} proofs held");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A proof with any bit changed on the way names the same culprit or nobody.
+    #[test]
+    fn bent_evidence_names_nobody_else(byte in 0usize..390, bit in 0u8..8) {
+        let cfg = config(4);
+        let [a, b] = [1, 2].map(|d| statement(&cfg, Kind::Commit, 2, 0, 1, Digest([d; 32]), Digest::ZERO));
+        let mut bytes = Message::Evidence(Arc::new(Evidence::Equivocation(a, b))).encode();
+        bytes[2 + byte] ^= 1 << bit;
+        if let Ok(Message::Evidence(evidence)) = Message::decode(&bytes, &parse) {
+            prop_assert!(evidence.verify(&cfg, &mut StubVerifier).is_err());
         }
     }
 }

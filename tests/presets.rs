@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use voltcast::entities::actor::{ActorId, Role};
 use voltcast::entities::fact::FactKind;
 use voltcast::ledger::Digest;
+use voltcast::pbft::Class;
 use voltcast::sim::export;
 use voltcast::sim::scenario::{Scenario, TariffPeriod};
-use voltcast::sim::state::{self, State};
+use voltcast::sim::state::{self, Conviction, State};
 use voltcast::sim::summary;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Kind, PacketTag, Trace};
@@ -130,6 +131,8 @@ fn one_liar_cannot_split_the_chain() {
     assert_eq!(holders, BTreeSet::from([ActorId::new(Role::Css, 2), ActorId::new(Role::Css, 3)]));
     assert_eq!(committed, BTreeSet::from([(1, b)]), "B and nothing else, in view 1");
     assert!(fetched, "the new primary fetches the body of B");
+    let eq = Conviction { culprit: ActorId::new(Role::Css, 0), class: Class::Equivocation };
+    assert_eq!(state.evidence, [eq], "the two proposals meet in the view changes");
 }
 
 #[test]

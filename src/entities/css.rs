@@ -242,6 +242,10 @@ impl Css {
                 let what = format!("slot {}", seq.0);
                 io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, Rule::Agreement(pbft::Rule::X4));
             }
+            pbft::Output::Evidence(evidence) => {
+                let (culprit, class) = (gateway(evidence.accused()), evidence.class());
+                io.ruled(FactKind::Evidence { culprit, class }, Rule::Agreement(pbft::Rule::Ev1));
+            }
             pbft::Output::Trace { rule, outcome, about } => {
                 self.coverage.note(rule, &outcome);
                 if matches!(rule, pbft::Rule::Tm1 | pbft::Rule::Tm2 | pbft::Rule::Vc5) {
@@ -361,6 +365,7 @@ fn sender(about: &About) -> Option<ActorId> {
         | About::Vote { from, .. }
         | About::Message { from, .. }
         | About::ViewChange { from, .. } => Some(gateway(*from)),
+        About::Fault { culprit, .. } => Some(gateway(*culprit)),
         _ => None,
     }
 }
@@ -382,6 +387,7 @@ fn refused(reason: &pbft::Reason, about: &About) -> FactKind {
         About::Proposal { .. } => ("PrePrepare".into(), None),
         About::DataSet { .. } => ("DataSet".into(), None),
         About::ViewChange { .. } => ("ViewChange".into(), None),
+        About::Fault { .. } => ("accusation".into(), None),
         _ => ("message".into(), None),
     };
     FactKind::Refused { what, reason: text, sigma, from: sender(about) }

@@ -333,6 +333,11 @@ pub enum FactKind {
         seq: u64,
         digest: Digest,
     },
+    /// Signed statements convince this gateway that `culprit` is faulty.
+    Evidence {
+        culprit: ActorId,
+        class: pbft::Class,
+    },
 
     // ---- phase 4: unsigncryption, power, bills
     KeyReleased {

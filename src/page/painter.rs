@@ -34,7 +34,8 @@ fn look(tag: PacketTag) -> (&'static str, char) {
         PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch => ("--propose", 't'),
         PacketTag::Prepare => ("--prepare", 'd'),
         PacketTag::Commit | PacketTag::Seal | PacketTag::Publish => ("--commit", 's'),
-        PacketTag::ViewChange | PacketTag::NewView | PacketTag::Complaint | PacketTag::Claim => ("--view", 't'),
+        PacketTag::ViewChange | PacketTag::NewView => ("--view", 't'),
+        PacketTag::Complaint | PacketTag::Claim | PacketTag::Evidence => ("--view", 't'),
     }
 }
 

@@ -518,7 +518,6 @@ impl Player {
         value["reproduced"] = self.reproduced.into();
         value["branch"] = self.active.into();
         value["branches"] = branches.into();
-        value["evidence"] = serde_json::json!([]);
         value
     }
 

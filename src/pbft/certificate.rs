@@ -3,7 +3,7 @@
 //! Validity depends on content and genesis only, never on the local log: two correct replicas always judge alike.
 
 use super::config::Config;
-use super::message::{Kind, Statement};
+use super::message::{Kind, Signed, Statement};
 use super::types::{Just, ReplicaId, Sig, Verifier, View};
 use crate::ledger::block::BlockHeader;
 use crate::ledger::chain::MerklePath;
@@ -56,6 +56,10 @@ fn statement(cfg: &Config, kind: Kind, sender: ReplicaId, at: (View, Seq, Digest
     Statement { network_id: cfg.network_id, kind, sender, view, seq, digest, just }
 }
 
+fn signed(cfg: &Config, kind: Kind, at: (View, Seq, Digest, Just), sigs: &Signatures) -> impl Iterator<Item = Signed> {
+    sigs.iter().map(move |(who, sig)| Signed { statement: statement(cfg, kind, *who, at), sig: *sig })
+}
+
 /// Whether `sigs` are `need` valid signatures of distinct replicas in ascending order over the same vote.
 fn quorum_signed(
     cfg: &Config,
@@ -82,6 +86,14 @@ impl Prepared {
             && quorum_signed(cfg, Kind::Prepare, at, &self.prepares, cfg.quorum.prepares(), verify)
     }
 
+    /// The statements whose signatures it holds.
+    pub fn statements(&self, cfg: &Config) -> Vec<Signed> {
+        let at = (self.view, self.seq, self.digest, self.just);
+        let primary = cfg.quorum.primary(self.view);
+        let proposed = Signed { statement: statement(cfg, Kind::PrePrepare, primary, at), sig: self.pp_sig };
+        core::iter::once(proposed).chain(signed(cfg, Kind::Prepare, at, &self.prepares)).collect()
+    }
+
     /// Everybody who signed it, and so holds the body if correct: the primary, then the backups.
     pub fn signers(&self, cfg: &Config) -> Vec<ReplicaId> {
         let primary = cfg.quorum.primary(self.view);
@@ -90,6 +102,11 @@ impl Prepared {
 }
 
 impl CommitCertificate {
+    /// The statements whose signatures it holds.
+    pub fn statements(&self, cfg: &Config) -> Vec<Signed> {
+        signed(cfg, Kind::Commit, (self.view, self.seq, self.digest, self.just), &self.commits).collect()
+    }
+
     /// q commits by distinct replicas; the primary may be among them.
     pub fn valid(&self, cfg: &Config, verify: &mut dyn Verifier) -> bool {
         let at = (self.view, self.seq, self.digest, self.just);

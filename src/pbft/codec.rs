@@ -1,6 +1,7 @@
 //! Bytes of messages and certificates (CONSENSUS.md §2.2): strict both ways, rule ENV-1.
 
 use super::certificate::{CommitCertificate, Prepared, Signatures, StableProof};
+use super::evidence::Evidence;
 use super::message::{
     DataSet, Fetch, Fixed, Kind, Message, NewView, Publish, STATEMENT_TAG, Signed, Statement, ViewChange,
 };
@@ -68,11 +69,11 @@ impl StableProof {
 }
 
 impl Signed {
-    fn write(&self, w: &mut Writer) {
+    pub(super) fn write(&self, w: &mut Writer) {
         w.raw(&self.statement.bytes()).raw(&self.sig.0);
     }
 
-    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Decoded<Self> {
         if r.raw(STATEMENT_TAG.len())? != STATEMENT_TAG {
             return Err(Malformed);
         }
@@ -96,7 +97,7 @@ impl ViewChange {
         w.list(&self.p, |w, cert| cert.write(w));
     }
 
-    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Decoded<Self> {
         Ok(ViewChange {
             signed: Signed::read(r)?,
             stable: StableProof::read(r)?,
@@ -106,7 +107,7 @@ impl ViewChange {
 }
 
 impl NewView {
-    fn write(&self, w: &mut Writer) {
+    pub(super) fn write(&self, w: &mut Writer) {
         self.signed.write(w);
         w.list(&self.v_set, |w, vc| vc.write(w));
         w.list(&self.o, |w, fixed| {
@@ -114,7 +115,7 @@ impl NewView {
         });
     }
 
-    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Decoded<Self> {
         Ok(NewView {
             signed: Signed::read(r)?,
             v_set: r.list(195, |r| Ok(Arc::new(ViewChange::read(r)?)))?,
@@ -160,6 +161,10 @@ impl Message {
                 m.block.write(&mut w);
                 m.cert.write(&mut w);
             }
+            Message::Evidence(evidence) => {
+                w.u8(tag::EVIDENCE);
+                evidence.write(&mut w);
+            }
         }
         w.0
     }
@@ -187,6 +192,7 @@ impl Message {
                 let block = Arc::new(Block::read(r, parser)?);
                 Message::Publish(Publish { block, cert: Arc::new(CommitCertificate::read(r)?) })
             }
+            tag::EVIDENCE => Message::Evidence(Arc::new(Evidence::read(r, parser)?)),
             _ => match Kind::from_code(first).ok_or(Malformed)? {
                 Kind::PrePrepare => Message::PrePrepare(Signed::read(r)?, Arc::new(Proposal::read(r, parser)?)),
                 Kind::Prepare => Message::Prepare(Signed::read(r)?),
@@ -209,4 +215,5 @@ mod tag {
     pub const CIPHERTEXT: u8 = 0x80;
     pub const BODY: u8 = 0x81;
     pub const PUBLISH: u8 = 0x82;
+    pub const EVIDENCE: u8 = 0x90;
 }

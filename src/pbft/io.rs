@@ -1,6 +1,7 @@
 //! What goes into a replica and comes out of it (CONSENSUS.md §3.2). It does no I/O itself and knows no clock of its own.
 
 use super::certificate::{CommitCertificate, Prepared};
+use super::evidence::Evidence;
 use super::message::{Envelope, Kind, Message, NewView, ViewChange};
 use super::rule::{About, Outcome, Reason, Rule};
 use super::types::{Just, NodeId, Verifier, View};
@@ -73,6 +74,8 @@ pub enum Output {
         had: Digest,
         got: Digest,
     },
+    /// A gateway is proven faulty.
+    Evidence(Arc<Evidence>),
     Trace {
         rule: Rule,
         outcome: Outcome,

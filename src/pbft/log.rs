@@ -22,6 +22,11 @@ impl Votes {
         self.first.get(usize::from(who.0))?.map(|(digest, just, _)| (digest, just))
     }
 
+    /// The vote already counted for `who`, with its signature.
+    pub fn first_of(&self, who: ReplicaId) -> Option<(Digest, Just, Sig)> {
+        *self.first.get(usize::from(who.0))?
+    }
+
     /// Counts a first vote; a later one of the same sender is ignored.
     pub fn record(&mut self, who: ReplicaId, digest: Digest, just: Just, sig: Sig) {
         let at = usize::from(who.0);

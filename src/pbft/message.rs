@@ -4,6 +4,7 @@
 //! slots, networks or senders. Encoding is in `codec.rs`. CHECKPOINT (4) and STATUS (8) keep their numbers free.
 
 use super::certificate::{CommitCertificate, Prepared, StableProof};
+use super::evidence::Evidence;
 use super::types::{Just, ReplicaId, Sig, View};
 use crate::ledger::codec::Writer;
 use crate::ledger::hash::c32;
@@ -229,6 +230,7 @@ pub enum Message {
     Body(Arc<Proposal>),
     Seal(Signed),
     Publish(Publish),
+    Evidence(Arc<Evidence>),
 }
 
 impl Message {
@@ -243,7 +245,7 @@ impl Message {
             Message::NewView(m) => Some((Kind::NewView, &m.signed)),
             Message::Fetch(m) => Some((Kind::Fetch, &m.signed)),
             Message::Seal(s) => Some((Kind::Seal, s)),
-            Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) => None,
+            Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) | Message::Evidence(_) => None,
         }
     }
 
@@ -258,7 +260,7 @@ impl Message {
             Message::NewView(m) => Message::NewView(Arc::new(NewView { signed, ..(*m).clone() })),
             Message::Fetch(m) => Message::Fetch(Fetch { signed, ..m }),
             Message::Seal(_) => Message::Seal(signed),
-            other @ (Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_)) => other,
+            other @ (Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) | Message::Evidence(_)) => other,
         }
     }
 
@@ -276,6 +278,7 @@ impl Message {
             Message::Body(_) => "BODY",
             Message::Seal(_) => "SEAL",
             Message::Publish(_) => "PUBLISH",
+            Message::Evidence(_) => "EVIDENCE",
         }
     }
 }

@@ -3,10 +3,12 @@
 //! No I/O, no clock, no randomness: a replica is a function from inputs to outputs. Who wants to audit safety reads
 //! `quorum`, `certificate`, `safety` and `new_view`.
 
+mod accuse;
 pub mod certificate;
 mod codec;
 pub mod config;
 pub mod coverage;
+pub mod evidence;
 mod fetch;
 pub mod follower;
 pub mod io;
@@ -24,8 +26,10 @@ pub mod safety;
 pub mod types;
 mod view_change;
 
+pub use accuse::Faults;
 pub use config::{Config, Genesis};
 pub use coverage::Coverage;
+pub use evidence::{Class, Evidence};
 pub use follower::Follower;
 pub use io::{Input, Io, Output, Record, Timer};
 pub use message::{Envelope, Kind, Message, Signed, Statement};

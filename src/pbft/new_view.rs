@@ -85,11 +85,12 @@ pub fn view_change_binds(vc: &ViewChange) -> bool {
 pub fn new_view_binds(nv: &NewView) -> bool {
     let st = &nv.signed.statement;
     let min_s = nv.v_set.iter().map(|vc| vc.stable.seq).max().unwrap_or_default();
-    let slots = nv.o.iter().map(|fixed| (fixed.seq, &fixed.digest));
-    st.kind == Kind::NewView
-        && st.seq == min_s
-        && st.just == Digest::ZERO
-        && st.digest == NewView::content_digest(st.view, &nv.v_set, slots)
+    st.kind == Kind::NewView && st.seq == min_s && st.just == Digest::ZERO && st.digest == content_of(nv)
+}
+
+/// The digest by which votes name this NEW-VIEW, recomputed from its content.
+pub fn content_of(nv: &NewView) -> Digest {
+    NewView::content_digest(nv.view(), &nv.v_set, nv.o.iter().map(|fixed| (fixed.seq, &fixed.digest)))
 }
 
 /// Whether a signed statement comes from a replica of this network (ENV-2, ENV-3).
@@ -103,6 +104,16 @@ pub fn signed_here(cfg: &Config, signed: &Signed, verify: &mut dyn Verifier) -> 
 /// # Errors
 /// The first rule that fails.
 pub fn validate(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> Result<Plan, (Rule, Reason)> {
+    let plan = check_content(cfg, nv, verify)?;
+    check_pre_prepares(cfg, nv, nv.view(), verify)?;
+    Ok(plan)
+}
+
+/// NV-3 to NV-5: all that the digest of a NEW-VIEW covers, whoever signed it.
+///
+/// # Errors
+/// The first rule that fails.
+pub fn check_content(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> Result<Plan, (Rule, Reason)> {
     let view = nv.view();
     if nv.v_set.len() < usize::from(cfg.quorum.strong()) {
         return Err((Rule::Nv3, Reason::ShortQuorum));
@@ -125,7 +136,6 @@ pub fn validate(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> Result
         let first_beyond = Seq(plan.min_s.0 + 1 + plan.slots.len().min(given.len()) as u64);
         return Err((Rule::Nv5, Reason::WrongSelection(wrong.unwrap_or(first_beyond))));
     }
-    check_pre_prepares(cfg, nv, view, verify)?;
     Ok(plan)
 }
 

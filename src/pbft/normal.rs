@@ -45,6 +45,7 @@ impl Replica {
     pub(super) fn on_vote(&mut self, now: Micros, vote: Held, io: &mut Io<'_>) {
         let msg = vote.envelope.msg.clone();
         let Some((kind, signed)) = msg.signed() else { return };
+        self.examine_vote(signed, io);
         match self.check_when(kind, signed) {
             Ok(()) => {}
             Err(NotNow::Reject(rule, reason)) => return io.reject(rule, reason, about(signed)),
@@ -119,6 +120,7 @@ impl Replica {
     ) {
         let st = signed.statement;
         if let Err((rule, reason)) = self.check_proposal(arrived, signed, proposal, io) {
+            self.examine_proposal(signed, proposal, rule, io);
             return io.reject(rule, reason, about(signed));
         }
         let count = proposal.header.count;

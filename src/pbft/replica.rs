@@ -3,6 +3,7 @@
 //! Here: state, dispatch, the checks every signed message passes, timers. The rest of the replica is in `request`,
 //! `normal`, `view_change` and `fetch`. It must never sign by itself (that is `safety`) nor read a clock.
 
+use super::accuse::Faults;
 use super::certificate::{CommitCertificate, InclusionProof, StableProof};
 use super::config::Config;
 use super::fetch::Fetches;
@@ -42,6 +43,7 @@ pub struct Replica {
     pub(super) new_view: Option<Arc<NewView>>,
     pub(super) fetches: Fetches,
     pub(super) data_sets: u64,
+    pub(super) faults: Faults,
     timers: BTreeMap<Timer, Micros>,
 }
 
@@ -87,6 +89,7 @@ impl Replica {
             new_view: None,
             fetches: Fetches::default(),
             data_sets: 0,
+            faults: Faults::default(),
             timers: BTreeMap::new(),
             cfg,
         }
@@ -131,6 +134,7 @@ impl Replica {
             Message::NewView(nv) => self.on_new_view(now, nv, io),
             Message::Fetch(fetch) => self.on_fetch(fetch, from, io),
             Message::Body(proposal) => self.on_body(now, proposal, io),
+            Message::Evidence(evidence) => self.on_evidence(evidence, io),
             // For followers; a gateway has the chain from its own log.
             Message::Seal(_) | Message::Publish(_) => {}
         }
@@ -326,7 +330,7 @@ impl Replica {
         all
     }
 
-    /// Digest of everything that decides what the replica does next, up to signatures.
+    /// Digest of everything that decides what the replica does next, up to signatures and to evidence, which informs only.
     pub fn digest(&self) -> Digest {
         let mut w = Writer::new();
         let level = self.level();

@@ -1,8 +1,9 @@
 //! Every decision of a replica has a name: the rules of CONSENSUS.md §2.7, with the section of OSDI'99 each comes from
 //! and one sentence for people.
 //!
-//! Rules of parts that do not exist yet (checkpoints, status, evidence) have no entry.
+//! Rules of parts that do not exist yet (checkpoints, status) have no entry.
 
+use super::evidence::Class;
 use super::message::Kind;
 use super::types::{ReplicaId, VerifyError, View};
 use crate::ledger::{Digest, Seq};
@@ -89,6 +90,7 @@ rules! {
     Tm2 "TM-2" "OSDI'99 §4.5.2" "The NEW-VIEW did not come in time: ask for the view after it.";
     Tm3 "TM-3" "OSDI'99 §4.5.2" "The view makes progress: time-outs start small again.";
     St1 "ST-1" "OSDI'99 §4.4" "An answer is taken only if it was asked for and proves itself.";
+    Ev1 "EV-1" "CONSENSUS §3.13" "An accusation counts only if its statements convict by themselves, and once.";
     Sf1 "SF-1" "OSDI'99 §4.2" "Never vote outside the current view.";
     Sf2 "SF-2" "OSDI'99 §4.2" "Never sign two digests for one view and slot.";
     Sf3 "SF-3" "OSDI'99 §4.2" "Never prepare as primary nor propose as backup.";
@@ -138,6 +140,7 @@ pub enum Reason {
     BadViewChangeSet,
     WrongSelection(Seq),
     Unasked,
+    BadEvidence,
     /// Held: an earlier slot is missing.
     OutOfOrder,
     /// Held: the ciphertexts of the slot are missing.
@@ -208,6 +211,11 @@ pub enum About {
         target: View,
         have: u16,
         need: u16,
+    },
+    /// A gateway is accused of a fault.
+    Fault {
+        culprit: ReplicaId,
+        class: Class,
     },
     /// A view that was entered with this many carried slots.
     Entered {

@@ -2,6 +2,7 @@
 //!
 //! A replica that has asked for a view never returns below it: its VIEW-CHANGE froze what it had prepared.
 
+use super::evidence::Evidence;
 use super::io::{Io, Timer};
 use super::log::Accepted;
 use super::message::{Message, NewView, ViewChange};
@@ -49,6 +50,7 @@ impl Replica {
 
     pub(super) fn on_view_change(&mut self, now: Micros, vc: &Arc<ViewChange>, from: NodeId, io: &mut Io<'_>) {
         let signed = &vc.signed;
+        self.examine_view_change(vc, io);
         if vc.target() == View(0) {
             return io.reject(Rule::Vc1, Reason::StaleView, about(signed));
         }
@@ -56,8 +58,10 @@ impl Replica {
             return io.reject(Rule::Vc1, Reason::DuplicateVote, about(signed));
         }
         if let Err((rule, reason)) = new_view::check_view_change(&self.cfg, vc, io.verify) {
+            self.accuse(Evidence::InvalidViewChange(vc.clone()), io);
             return io.reject(rule, reason, about(signed));
         }
+        self.examine_certificates(vc, io);
         let target = vc.target();
         self.vcs.insert(vc.sender(), vc.clone());
         let (have, need) = (self.wanting(target), self.cfg.quorum.strong());
@@ -114,6 +118,7 @@ impl Replica {
     /// OSDI'99 §4.4: a NEW-VIEW is recomputed, not obeyed.
     pub(super) fn on_new_view(&mut self, now: Micros, nv: &Arc<NewView>, io: &mut Io<'_>) {
         let (signed, view, level) = (&nv.signed, nv.view(), self.level());
+        self.examine_new_view(nv, io);
         if view == View(0) || self.cfg.quorum.primary(view) != signed.statement.sender {
             return io.reject(Rule::Nv1, Reason::NotPrimary, about(signed));
         }
@@ -124,8 +129,20 @@ impl Replica {
             return io.reject(Rule::Nv2, Reason::Duplicate, about(signed));
         }
         match new_view::validate(&self.cfg, nv, io.verify) {
-            Ok(plan) => self.enter_view(now, nv.clone(), &plan, io),
-            Err((rule, reason)) => io.reject(rule, reason, about(signed)),
+            Ok(plan) => {
+                for vc in &nv.v_set {
+                    self.examine_view_change(vc, io);
+                    self.examine_certificates(vc, io);
+                }
+                self.enter_view(now, nv.clone(), &plan, io);
+            }
+            Err((rule, reason)) => {
+                // The pre-prepares of NV-6 are not under the signature: anybody may have spoiled them on the way.
+                if rule != Rule::Nv6 {
+                    self.accuse(Evidence::InvalidNewView(nv.clone()), io);
+                }
+                io.reject(rule, reason, about(signed));
+            }
         }
     }
 

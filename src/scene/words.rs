@@ -41,6 +41,7 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::Body => "block body",
         PacketTag::Seal => "seal of the block",
         PacketTag::Publish => "published block",
+        PacketTag::Evidence => "proof of fault",
         PacketTag::Complaint => "complaint with its proof",
         PacketTag::Claim => "claim who owns a ticket",
     }
@@ -153,6 +154,9 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::ViewChange { target, reason } => format!("{who} asks for view {target}. {reason}"),
         F::NewView { view, carried } => format!("{who} enters view {view}; {} carried over.", some(*carried, "block")),
         F::BodyFetched { seq, .. } => format!("{who} fetches the missing body of block {seq}."),
+        F::Evidence { culprit, class } => {
+            format!("{who} holds proof that {} {} ({}).", culprit.label(), class.text(), class.id())
+        }
         F::KeyReleased { .. } => format!("{who} computes Z = sk·T and hands its pile the key of one entry."),
         F::Located { index, comparisons, .. } => {
             format!("{who} finds entry {} after {}.", index + 1, some(*comparisons, "comparison"))

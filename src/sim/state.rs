@@ -4,6 +4,7 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::ledger::Digest;
+use crate::pbft::Class;
 use crate::sim::trace::{Effect, Kind, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +56,13 @@ pub struct Complaint {
     /// Why the entry is not in order.
     pub error: Option<String>,
     pub judges: Vec<ActorId>,
+}
+
+/// A gateway proven faulty, and by what.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Conviction {
+    pub culprit: ActorId,
+    pub class: Class,
 }
 
 /// Equal refusals, counted.
@@ -113,6 +121,7 @@ pub struct State {
     pub opened: Vec<Opening>,
     pub not_a_receiver: Vec<ActorId>,
     pub refused: Vec<Refusal>,
+    pub evidence: Vec<Conviction>,
     pub power: Vec<Power>,
     pub bills: Vec<BillLine>,
     pub complaints: Vec<Complaint>,
@@ -141,6 +150,7 @@ pub fn state(info: &RunInfo, trace: &Trace, count: u32) -> State {
             opened: vec![],
             not_a_receiver: vec![],
             refused: vec![],
+            evidence: vec![],
             power: vec![],
             bills: vec![],
             complaints: vec![],
@@ -212,6 +222,12 @@ impl Fold {
             F::Metered { energy_uj, power_w, .. } => {
                 let power = self.power(actor);
                 (power.energy_wh, power.power_w) = (energy_uj.div_euclid(UJ_PER_WH), *power_w);
+            }
+            F::Evidence { culprit, class } => {
+                let line = Conviction { culprit: *culprit, class: *class };
+                if !self.state.evidence.contains(&line) {
+                    self.state.evidence.push(line);
+                }
             }
             F::Billed { .. } => self.bill(actor, fact),
             _ => {}

@@ -70,6 +70,7 @@ pub fn text(scenario: &Scenario, state: &State, trace: &Trace) -> String {
         .and_then(|()| power(&mut out, state))
         .and_then(|()| energy(&mut out, scenario, trace))
         .and_then(|()| complaints(&mut out, state))
+        .and_then(|()| evidence(&mut out, state, trace))
         .and_then(|()| refusals(&mut out, state))
         .and_then(|()| ending(&mut out, state, trace));
     out
@@ -296,6 +297,19 @@ fn complaints(out: &mut String, state: &State) -> std::fmt::Result {
         };
         let (judges, sigma) = (names(c.judges.iter().copied()), c.sigma.short(SHORT));
         writeln!(out, "  {} about σ {sigma}: {judges} find that {found}", who(c.ev))?;
+    }
+    Ok(())
+}
+
+fn evidence(out: &mut String, state: &State, trace: &Trace) -> std::fmt::Result {
+    if state.evidence.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nProven faults")?;
+    for line in &state.evidence {
+        let told = |fact: &FactKind| matches!(fact, FactKind::Evidence { culprit, class } if (*culprit, *class) == (line.culprit, line.class));
+        let holders = names(facts(trace).filter(|(_, _, fact)| told(fact)).map(|(_, actor, _)| actor));
+        writeln!(out, "  {} {} ({}): {holders} hold the proof", line.culprit, line.class.text(), line.class.id())?;
     }
     Ok(())
 }

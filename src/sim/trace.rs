@@ -40,6 +40,7 @@ pub enum PacketTag {
     Body,
     Seal,
     Publish,
+    Evidence,
     Complaint,
     Claim,
 }
@@ -68,6 +69,7 @@ impl PacketTag {
             PacketTag::Body => "pbft.body",
             PacketTag::Seal => "pbft.seal",
             PacketTag::Publish => "pbft.publish",
+            PacketTag::Evidence => "pbft.evidence",
             PacketTag::Complaint => "complaint",
             PacketTag::Claim => "claim",
         }
@@ -209,6 +211,7 @@ impl Kind {
                 F::ViewChange { .. } => "ViewChange",
                 F::NewView { .. } => "NewView",
                 F::BodyFetched { .. } => "BodyFetched",
+                F::Evidence { .. } => "Evidence",
                 F::KeyReleased { .. } => "KeyReleased",
                 F::Located { .. } => "Located",
                 F::NotAReceiver { .. } => "NotAReceiver",
@@ -299,7 +302,8 @@ impl Effect {
             | F::Published { .. }
             | F::ViewChange { .. }
             | F::NewView { .. }
-            | F::BodyFetched { .. } => Some(3),
+            | F::BodyFetched { .. }
+            | F::Evidence { .. } => Some(3),
             F::KeyReleased { .. }
             | F::Located { .. }
             | F::NotAReceiver { .. }

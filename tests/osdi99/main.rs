@@ -4,6 +4,7 @@
 mod support;
 
 mod chain;
+mod evidence;
 mod proposals;
 mod requests;
 mod runs;

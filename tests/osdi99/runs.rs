@@ -88,6 +88,9 @@ fn s4_4_equivocation_ends_in_a_view_change_and_one_block() {
     let held = net.traces.iter().find(|t| t.who == 1 && t.rule == Rule::Nv7).expect("gateway 1 lacked the body");
     assert_eq!(held.outcome, Outcome::Hold(Reason::BodyMissing));
     assert_eq!(net.last(1, Rule::St1).unwrap().outcome, Outcome::Accept);
+    let named: Vec<_> = net.evidence.iter().map(|(_, evidence)| (evidence.accused(), evidence.class())).collect();
+    assert!(named.len() >= 3, "the two proposals met in the view changes");
+    assert!(named.iter().all(|name| *name == (ReplicaId(0), Class::Equivocation)), "{named:?}");
 }
 
 #[test]

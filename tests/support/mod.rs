@@ -119,6 +119,8 @@ pub struct Net {
     pub published: BTreeMap<&'static str, u64>,
     pub traces: Vec<Traced>,
     pub conflicts: u64,
+    /// Proofs of fault, by who holds them.
+    pub evidence: Vec<(u16, Arc<Evidence>)>,
     pub answers: u64,
 }
 
@@ -146,6 +148,7 @@ impl Net {
             published: BTreeMap::new(),
             traces: vec![],
             conflicts: 0,
+            evidence: vec![],
             answers: 0,
         };
         for who in 0..net.cfg.quorum.n() {
@@ -210,6 +213,7 @@ impl Net {
             Output::CancelTimer(timer) => self.unset(who, timer),
             Output::Trace { rule, outcome, about } => self.traces.push(Traced { who, rule, outcome, about }),
             Output::Conflict { .. } => self.conflicts += 1,
+            Output::Evidence(evidence) => self.evidence.push((who, evidence)),
             Output::Persist(_) | Output::Execute { .. } => {}
         }
     }

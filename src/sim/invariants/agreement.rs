@@ -19,7 +19,7 @@ enum Signed {
     Vote(VoteKind),
 }
 
-/// SI-1, SI-2, SI-5, SI-7 and SI-11 over the effects of all gateways.
+/// SI-1, SI-2, SI-5, SI-7, SI-11 and SI-13 over the effects of all gateways.
 #[derive(Clone, Debug)]
 pub struct Agreement {
     n: u16,
@@ -90,6 +90,7 @@ impl Agreement {
                 self.signs(who, Signed::PrePrepare, *view, *seq, *digest)
             }
             F::Voted { vote, view, seq, digest } => self.signs(who, Signed::Vote(*vote), *view, *seq, *digest),
+            F::Evidence { culprit, class } => self.names_a_culprit(who, *culprit, class.id()),
             F::ViewChange { target, .. } => self.rises(who, *target, false),
             F::NewView { view, .. } => self.rises(who, *view, true),
             _ => None,
@@ -129,6 +130,12 @@ impl Agreement {
         let first = *self.signed.entry((who, kind, view, seq)).or_insert(digest);
         let text = || format!("{who} signed two digests as {kind:?} of view {view}, slot {seq}");
         (first != digest).then(|| Finding::Broken { id: "SI-5", text: text() })
+    }
+
+    /// SI-13: evidence never names a correct gateway.
+    fn names_a_culprit(&self, who: ActorId, culprit: ActorId, class: &str) -> Option<Finding> {
+        let text = || format!("{who} holds {class} evidence against the correct {culprit}");
+        (!self.faulty.contains(&culprit)).then(|| Finding::Broken { id: "SI-13", text: text() })
     }
 
     /// SI-7: the level of a gateway only rises; it enters the view it changed to, or a later one.
@@ -243,6 +250,18 @@ mod tests {
         assert_eq!(see(&mut rules, 1, enter(1)), None);
         assert_eq!(see(&mut rules, 1, enter(3)), None);
         assert_eq!(id(see(&mut rules, 1, change(2))), Some("SI-7"));
+    }
+
+    #[test]
+    fn evidence_against_a_correct_gateway_breaks_si_13() {
+        let mut rules = Agreement::new(4, 1);
+        let evidence = || {
+            let (culprit, class) = (css(0), crate::pbft::Class::Equivocation);
+            Kind::Fact(FactKind::Evidence { culprit, class })
+        };
+        assert_eq!(id(see(&mut rules, 1, evidence())), Some("SI-13"));
+        see(&mut rules, 0, lies());
+        assert_eq!(see(&mut rules, 1, evidence()), None);
     }
 
     #[test]

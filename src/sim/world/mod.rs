@@ -490,6 +490,7 @@ fn agreement(msg: &Message) -> (PacketTag, Option<(u64, u64)>) {
         Message::Body(_) => PacketTag::Body,
         Message::Seal(_) => PacketTag::Seal,
         Message::Publish(_) => PacketTag::Publish,
+        Message::Evidence(_) => PacketTag::Evidence,
     };
     let slot = match msg {
         Message::Publish(p) => Some((p.cert.view.0, p.cert.seq.0)),
