@@ -15,6 +15,7 @@ use voltcast::pbft::certificate::{Prepared, StableProof};
 use voltcast::pbft::message::{Message, NewView, ViewChange};
 use voltcast::pbft::new_view::select;
 use voltcast::pbft::*;
+use voltcast::sim::forensics::Forensics;
 
 // ---- select
 
@@ -131,8 +132,13 @@ fn chance(seed: u64, what: &[u8], number: u64) -> u64 {
     u64::from_le_bytes(h[..8].try_into().unwrap())
 }
 
-/// The first f gateways lie: as primary they propose two orders, and they vote for either, whatever suits whom.
-fn liars(seed: u64, cfg: Arc<Config>, loss: u64) -> impl Fn(u16, u16, &Arc<Message>) -> Option<Arc<Message>> {
+/// The first `lying` gateways lie: as primary they propose two orders, and they vote for either, whatever suits whom.
+fn liars(
+    seed: u64,
+    lying: u16,
+    cfg: Arc<Config>,
+    loss: u64,
+) -> impl Fn(u16, u16, &Arc<Message>) -> Option<Arc<Message>> {
     let twins: RefCell<BTreeMap<(View, Seq), [Digest; 2]>> = RefCell::default();
     let count = std::cell::Cell::new(0);
     let resign = |s: &Signed, digest| {
@@ -145,7 +151,7 @@ fn liars(seed: u64, cfg: Arc<Config>, loss: u64) -> impl Fn(u16, u16, &Arc<Messa
             return None;
         }
         let side = (chance(seed, b"side", u64::from(to)) % 2) as usize;
-        if from >= cfg.quorum.f() {
+        if from >= lying {
             return Some(msg.clone());
         }
         let at = |s: &Signed| (s.statement.view, s.statement.seq);
@@ -200,7 +206,7 @@ fn liars_up_to_f_never_fork_the_chain() {
         let n = [4, 5, 6, 7, 8, 10][(seed % 6) as usize];
         let mut net = random_net(seed, n);
         let f = net.cfg.quorum.f();
-        net.filter = Box::new(liars(seed, net.cfg.clone(), [0, 5, 20][(seed % 3) as usize]));
+        net.filter = Box::new(liars(seed, f, net.cfg.clone(), [0, 5, 20][(seed % 3) as usize]));
         workload(&mut net, seed);
         assert_agreement(&net, f, seed);
         executed += net.replicas.last().map_or(0, |r| r.executed().0);
@@ -294,7 +300,7 @@ fn no_correct_gateway_can_be_named_and_liars_are() {
         let mut net = random_net(seed, n);
         let f = net.cfg.quorum.f();
         let said: Rc<RefCell<Said>> = Rc::default();
-        let (book, lie) = (said.clone(), liars(seed, net.cfg.clone(), [0, 10][(seed % 2) as usize]));
+        let (book, lie) = (said.clone(), liars(seed, f, net.cfg.clone(), [0, 10][(seed % 2) as usize]));
         net.filter = Box::new(move |from, to, msg| {
             // A broadcast is heard once: at the copy for the next gateway round the ring.
             if from >= f && (to == (from + 1) % n || !matches!(**msg, Message::Prepare(_) | Message::Commit(_))) {
@@ -315,6 +321,38 @@ fn no_correct_gateway_can_be_named_and_liars_are() {
         });
     }
     assert!(tried > 50_000 && named > 10, "{tried} accusations tried, {named} proofs held");
+}
+
+#[test]
+fn beyond_f_forks_happen_and_forensics_names_the_overlap_and_nobody_else() {
+    let mut forks = 0;
+    for seed in 0..24 {
+        let n = [4, 5, 6, 7][(seed % 4) as usize];
+        let mut net = random_net(seed, n);
+        let lying = net.cfg.quorum.breaking();
+        let said: Rc<RefCell<Vec<Arc<Message>>>> = Rc::default();
+        let (book, lie) = (said.clone(), liars(seed, lying, net.cfg.clone(), 0));
+        net.filter = Box::new(move |from, to, msg| {
+            let sent = lie(from, to, msg);
+            book.borrow_mut().extend(sent.clone());
+            sent
+        });
+        workload(&mut net, seed);
+        let correct: Vec<_> = net.replicas.iter().filter(|r| r.me().0 >= lying).collect();
+        let fork = correct.iter().any(|a| {
+            correct.iter().any(|b| {
+                let common = a.executed().min(b.executed());
+                a.chain().digest(common) != b.chain().digest(common)
+            })
+        });
+        let said = said.borrow();
+        let all = Forensics::of(&net.cfg, said.iter().map(|msg| &**msg), &mut StubVerifier);
+        let culprits = all.culprits(&net.cfg, &mut StubVerifier);
+        assert!(culprits.keys().all(|who| who.0 < lying), "seed {seed}: {culprits:?}");
+        assert!(!fork || culprits.len() >= usize::from(lying), "seed {seed}: {culprits:?}");
+        forks += u64::from(fork);
+    }
+    assert!(forks > 0, "the liars were many enough to fork");
 }
 
 proptest! {

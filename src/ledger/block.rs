@@ -6,6 +6,7 @@
 use super::codec::{Decoded, Malformed, ParseSigma, Reader, Writer};
 use super::hash::c32;
 use super::proposal::{Proposal, VERSION, null_digest, root_of_leaves};
+use super::sigma::Sigma;
 use super::state::State;
 use super::types::{Digest, Secs, Seq};
 use serde::{Deserialize, Serialize};
@@ -137,6 +138,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// Id and hash of the bytes of every ciphertext in order: what the leaves of `tx_root` are made of.
+    pub fn leaf_parts(&self) -> Vec<(Digest, Digest)> {
+        self.proposal.iter().flat_map(|p| &p.txs).map(|tx| (tx.id, Sigma::bytes_hash(tx.bytes()))).collect()
+    }
+
     pub fn write(&self, w: &mut Writer) {
         self.header.write(w);
         w.u8(u8::from(self.proposal.is_some()));

@@ -3,6 +3,7 @@
 
 pub mod adversary;
 pub mod export;
+pub mod forensics;
 pub mod inspect;
 pub mod intervention;
 pub mod invariants;

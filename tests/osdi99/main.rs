@@ -5,6 +5,7 @@ mod support;
 
 mod chain;
 mod evidence;
+mod forensics;
 mod proposals;
 mod requests;
 mod runs;
