@@ -1,8 +1,12 @@
 //! A charging pile: locates and opens the entry for the car in its bay, dispatches power, bills (paper §4.4,
 //! WORLD.md §4, §7.4, §7.5). It acts on what it opened and authenticated, on nothing else.
 
+mod station;
+
+pub use station::{OWN, own_profile};
+
 use super::actor::{ActorId, Role};
-use super::command::{Command, NoCommand, Profile};
+use super::command::{Command, DefaultTariff, NoCommand, Profile, StationLimit};
 use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
@@ -98,6 +102,8 @@ struct Bay {
     shown: (i32, i32),
     /// Net energy last reported.
     metered_uj: i64,
+    /// The transaction was stopped by order; there is no other before the next car.
+    stopped: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +116,24 @@ pub struct Cp {
     waiting: BTreeMap<SigmaId, VerifiedSigma>,
     nullifiers: BTreeMap<RecordId, SigmaId>,
     opened: BTreeSet<(SigmaId, RecordId)>,
+    grant: Held,
+    /// Out of service.
+    closed: bool,
+    ceiling: Option<StationLimit>,
+    /// What a car without a command gets, and by which σ.
+    default_limit: Option<(SigmaId, u32)>,
+    default_tariff: Option<DefaultTariff>,
+    started: u64,
+}
+
+/// What the gateway has granted.
+#[derive(Clone, Copy, Default, Debug)]
+struct Held {
+    limit_w: i32,
+    /// Unix seconds.
+    until: u64,
+    /// What was asked for and not granted in full.
+    asked_w: Option<i32>,
 }
 
 impl Cp {
@@ -122,6 +146,12 @@ impl Cp {
             waiting: BTreeMap::new(),
             nullifiers: BTreeMap::new(),
             opened: BTreeSet::new(),
+            grant: Held::default(),
+            closed: false,
+            ceiling: None,
+            default_limit: None,
+            default_tariff: None,
+            started: 0,
         }
     }
 
@@ -140,6 +170,7 @@ impl Cp {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),
+            Input::Timer(TimerId::Grant) => self.without_answer(now, io),
             Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(event) => self.on_plant(now, event, io),
             Input::Deliver { from, packet } => match packet {
@@ -153,6 +184,8 @@ impl Cp {
                 Packet::Direct(sigma) => self.on_plug_in(now, from, sigma, io),
                 Packet::Area(sigma) => self.on_area(now, sigma, io),
                 Packet::Frame(frame) => self.on_frame(now, from, frame, io),
+                Packet::Grant { limit_w, until } => self.on_grant(now, from, *limit_w, *until, io),
+                Packet::Upload(_) => self.pass_on(from, packet, io),
                 Packet::Pbft(msg) => self.on_publish(self.enrolment.setup.actor(from), msg, io),
                 _ => {}
             },
@@ -192,7 +225,11 @@ impl Cp {
             limit_w: 0,
             shown: (0, 0),
             metered_uj: 0,
+            stopped: false,
         });
+        if self.closed {
+            return;
+        }
         let (Some(key), Some(genesis)) = (self.enrolment.key(), &self.genesis) else { return };
         let Some(gateway) = genesis.record(gateway) else { return };
         io.send(node, Packet::Offer { plug, pile: key.record().0, gateway: gateway.rid.0 });
@@ -210,6 +247,7 @@ impl Cp {
                     let addressed = lent.as_ref().map_or(record, |lent| lent.record);
                     bay.session = Some((session, addressed));
                     bay.lent = lent;
+                    self.dispatch(now, io);
                 }
             }
             Err(failure) => {
@@ -259,6 +297,9 @@ impl Cp {
             }
         };
         io.ruled(FactKind::Verified { sigma, error: None }, Check::V6);
+        if matches!(verified.header().flow, Flow::STATION | Flow::PILE) {
+            return self.on_own(now, &verified, io);
+        }
         let Some(bay) = self.bay.as_mut() else { return };
         let Some((session, record)) = bay.session.as_mut() else { return };
         if verified.header().flow != Flow::COMMAND {
@@ -294,7 +335,8 @@ impl Cp {
     fn on_frame(&mut self, now: Micros, from: NodeId, frame: &[u8], io: &mut Io<'_, '_>) {
         io.bench.charge(cost::FRAME);
         let who = self.enrolment.setup.actor(from);
-        let Some((session, _)) = self.bay.as_mut().and_then(|bay| bay.session.as_mut()) else { return };
+        let here = self.bay.as_mut().filter(|bay| bay.node == from);
+        let Some((session, _)) = here.and_then(|bay| bay.session.as_mut()) else { return };
         match session.open(frame).map_err(Failure::at(Check::F1)) {
             Ok(Body::Release { sigma, k }) => self.on_release(now, sigma, k, io),
             Ok(Body::Refusal { sigma }) => {
@@ -346,9 +388,13 @@ impl Cp {
     fn obey(&mut self, now: Micros, id: SigmaId, message: &[u8], io: &mut Io<'_, '_>) {
         let Some(bay) = self.bay.as_mut() else { return };
         let running = bay.transaction.as_ref();
-        let newer = |p: &Profile| running.is_none_or(|t| t.id == p.transaction && t.newest.profile.profile < p.profile);
+        let newer = |p: &Profile| {
+            let replaces = |t: &Transaction| t.id == p.transaction && t.newest.profile.profile < p.profile;
+            running.is_none_or(|t| t.id & station::OWN != 0 || replaces(t))
+        };
+        let fits = |p: &Profile| newer(p) && !bay.stopped && p.transaction & station::OWN == 0;
         let profile = match Command::decode(Flow::COMMAND, message) {
-            Ok(Command::Profile(profile)) if newer(&profile) => profile,
+            Ok(Command::Profile(profile)) if fits(&profile) => profile,
             _ => {
                 let (what, reason) = ("command".to_owned(), NoCommand.to_string());
                 let sigma = Some(Digest(id.0));
@@ -359,7 +405,11 @@ impl Cp {
         let number = profile.transaction;
         let order = Order { since: now, sigma: id, profile };
         match bay.transaction.as_mut() {
-            Some(transaction) => transaction.older.push(core::mem::replace(&mut transaction.newest, order)),
+            Some(transaction) => {
+                // What the pile began by itself goes on under the number of the command.
+                transaction.id = number;
+                transaction.older.push(core::mem::replace(&mut transaction.newest, order));
+            }
             None => {
                 bay.transaction = Some(Transaction { id: number, newest: order, older: vec![], shares: vec![] });
             }
@@ -369,23 +419,31 @@ impl Cp {
 
     // ---- power and bill
 
-    /// EN-5: the limit of this second goes to the plug; the next change sets the timer.
+    /// EN-5: what this second's order, the pile's own limits and the grant allow goes to the plug; the next change sets
+    /// the timer.
     fn dispatch(&mut self, now: Micros, io: &mut Io<'_, '_>) {
+        self.serve_without_command(now, io);
         let setup = self.enrolment.setup.clone();
-        let Some(bay) = self.bay.as_mut() else { return };
-        let Some(transaction) = &bay.transaction else { return };
         let unix = setup.unix(now).0;
         let rating = setup.rating_w.min(i32::MAX as u32) as i32;
-        let wanted = transaction.newest.profile.limit_at(unix);
-        if wanted > rating {
-            let (what, reason) = ("limit".to_owned(), format!("{wanted} W is above the rating of {rating} W"));
-            io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En7);
-        }
-        bay.limit_w = wanted.clamp(-rating, rating);
-        if let Some(next) = transaction.newest.profile.next_change(unix) {
+        let Some(bay) = self.bay.as_ref() else { return };
+        let order = bay.transaction.as_ref().filter(|_| !bay.stopped).map(|t| &t.newest.profile);
+        let moments = [order.and_then(|p| p.next_change(unix)), self.next_own_change(unix)];
+        if let Some(next) = moments.into_iter().flatten().min() {
             io.timer(TimerId::Dispatch, Micros(setup.micros(next).0.saturating_sub(now.0)));
         }
-        io.out.push(Output::Power { limit_w: bay.limit_w });
+        let ordered = order.filter(|_| !self.closed).map_or(0, |p| p.limit_at(unix));
+        if ordered > rating {
+            let (what, reason) = ("limit".to_owned(), format!("{ordered} W is above the rating of {rating} W"));
+            io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En7);
+        }
+        let wanted = self.under_ceiling(ordered.clamp(-rating, rating), unix);
+        let limit_w = self.draw(now, wanted, io);
+        let Some(bay) = self.bay.as_mut() else { return };
+        if (limit_w, bay.limit_w) != (0, 0) || bay.stopped {
+            bay.limit_w = limit_w;
+            io.out.push(Output::Power { limit_w });
+        }
     }
 
     fn on_meter(&mut self, at: Micros, charged: i64, discharged: i64, power_w: i32, io: &mut Io<'_, '_>) {
@@ -405,7 +463,12 @@ impl Cp {
         if energy_uj != bay.metered_uj {
             bay.metered_uj = energy_uj;
             io.fact(FactKind::Metered { transaction: id, energy_uj, power_w });
-            self.bill(false, io);
+            let last = self.bay.as_ref().is_some_and(|bay| bay.stopped);
+            self.bill(last, io);
+        }
+        // A stopped transaction ends with the reading after its power did.
+        if let Some(bay) = self.bay.as_mut().filter(|bay| bay.stopped && bay.power_w == 0) {
+            bay.transaction = None;
         }
     }
 
@@ -441,6 +504,7 @@ impl Cp {
         self.waiting.clear();
         self.bay = None;
         io.out.push(Output::CancelTimer(TimerId::Dispatch));
+        self.give_back(io);
     }
 
     fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {

@@ -4,6 +4,7 @@
 //! about its own entry.
 
 mod judge;
+mod station;
 
 use super::actor::{ActorId, Role};
 use super::enrol::{Enrolment, Progress};
@@ -18,6 +19,8 @@ use crate::pbft::{
     self, About, Coverage, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement,
     Verifier,
 };
+pub(in crate::entities) use station::LEASE;
+use station::Station;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,6 +51,8 @@ pub struct Css {
     impatience: Option<pbft::Rule>,
     /// Complaints judged: about which σ, by which record.
     judged: BTreeSet<(SigmaId, RecordId)>,
+    /// The power of its area.
+    station: Station,
 }
 
 impl Css {
@@ -61,6 +66,7 @@ impl Css {
             coverage: Coverage::default(),
             impatience: None,
             judged: BTreeSet::new(),
+            station: Station::default(),
         }
     }
 
@@ -98,6 +104,8 @@ impl Css {
         match input {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
+            Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.station.busy(), io),
+            Input::Timer(TimerId::AreaLimit) => self.on_limit(now, io),
             Input::Timer(TimerId::Pbft(timer)) => self.agree(now, pbft::Input::Timer(timer), io),
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Deliver { from, packet } => self.deliver(now, from, packet, io),
@@ -109,12 +117,17 @@ impl Css {
             Packet::Answer(wire) => {
                 let progress = self.enrolment.on_answer(now, wire, io);
                 self.join_if(progress == Progress::Key, now, io);
+                if progress == Progress::Tickets {
+                    self.post(now, io);
+                }
             }
             Packet::Letter(genesis) => {
                 self.genesis = Some(genesis.clone());
                 self.join_if(true, now, io);
             }
             Packet::Route(sigma) => self.on_route(now, from, sigma, io),
+            Packet::Draw { wanted_w } => self.on_draw(now, from, *wanted_w, io),
+            Packet::Upload(sigma) => self.on_upload(now, from, sigma, io),
             Packet::Complaint { about, proof } => self.on_complaint(from, *about, proof, io),
             Packet::Claim(claim) => self.on_claim(claim, io),
             Packet::Pbft(msg) => {
@@ -187,8 +200,16 @@ impl Css {
                 _ => None,
             })
             .collect();
+        let executed = out.iter().filter_map(|output| match output {
+            pbft::Output::Execute { block, .. } => Some(block.clone()),
+            _ => None,
+        });
+        let executed: Vec<_> = executed.collect();
         for output in out {
             self.carry(output, &appended, io);
+        }
+        for block in executed {
+            self.obey(now, &block, io);
         }
     }
 

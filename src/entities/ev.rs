@@ -41,6 +41,8 @@ struct AtPile {
     offer: Option<Offer>,
     /// The pile's record, once its offer was taken.
     record: Option<Box<PublicRecord>>,
+    /// Unplugged: only the last bill is still to come.
+    leaves: bool,
 }
 
 /// A pile's greeting.
@@ -94,13 +96,14 @@ impl Ev {
         match input {
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
-            Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.plugged.is_some(), io),
+            Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.charges(), io),
             Input::Timer(TimerId::Upload) => self.upload_again(now, io),
             Input::Wish(Wish::Complain) => self.complain(io),
             Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(PlantEvent::PluggedIn { peer }) => {
                 let since = self.enrolment.setup.unix(now).0;
-                self.plugged = Some(AtPile { pile: peer, since, session: None, offer: None, record: None });
+                self.plugged =
+                    Some(AtPile { pile: peer, since, session: None, offer: None, record: None, leaves: false });
                 io.fact(FactKind::PluggedIn { cp: peer });
             }
             Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w, .. }) => {
@@ -109,7 +112,8 @@ impl Ev {
             }
             Input::Plant(PlantEvent::Unplugged) => {
                 io.out.push(Output::CancelTimer(TimerId::Upload));
-                if let Some(at) = &self.plugged {
+                if let Some(at) = self.plugged.as_mut() {
+                    at.leaves = true;
                     io.fact(FactKind::Departed { cp: at.pile });
                 }
             }
@@ -169,6 +173,11 @@ impl Ev {
         self.watch(now, io);
     }
 
+    /// Plugged in, and not about to leave.
+    fn charges(&self) -> bool {
+        self.plugged.as_ref().is_some_and(|at| !at.leaves)
+    }
+
     fn watch(&self, now: Micros, io: &mut Io<'_, '_>) {
         let setup = &self.enrolment.setup;
         if let Some(after) = setup.until_next(now, setup.upload_every) {
@@ -201,7 +210,10 @@ impl Ev {
             receipts: Vec::new(),
         };
         if let Some(sigma) = self.signcrypt(now, Flow::UPLOAD, &to, &upload.encode(), io) {
-            io.send(setup.node(csc), Packet::Direct(sigma));
+            match self.plugged.as_ref().filter(|_| setup.store_uploads) {
+                Some(at) => io.send(setup.node(at.pile), Packet::Upload(sigma)),
+                None => io.send(setup.node(csc), Packet::Direct(sigma)),
+            }
         }
     }
 
@@ -237,7 +249,9 @@ impl Ev {
                     let from = setup.actor(from);
                     io.ruled(FactKind::Refused { what: "bill".into(), reason, sigma: None, from }, ActorRule::En6);
                 }
-                self.plugged = None;
+                if !self.charges() {
+                    self.plugged = None;
+                }
             }
             Ok(Body::End) => self.plugged = None,
             Ok(_) => {}

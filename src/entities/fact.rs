@@ -5,7 +5,7 @@
 
 use super::actor::ActorId;
 use crate::clmmsc::Check;
-use crate::ledger::Digest;
+use crate::ledger::{Digest, Micros};
 use crate::pbft;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,8 @@ pub enum ActorRule {
     En8,
     /// A gateway judges complaints about what stands in its chain.
     En9,
+    /// A gateway obeys what stands in its chain and keeps its area at its cap.
+    En10,
 }
 
 impl ActorRule {
@@ -95,6 +97,7 @@ impl ActorRule {
             ActorRule::En7 => "EN-7",
             ActorRule::En8 => "EN-8",
             ActorRule::En9 => "EN-9",
+            ActorRule::En10 => "EN-10",
         }
     }
 
@@ -107,6 +110,7 @@ impl ActorRule {
             ActorRule::En7 => "WORLD §7.4",
             ActorRule::En8 => "paper §4.1",
             ActorRule::En9 => "CLMMSC §11.3",
+            ActorRule::En10 => "WORLD §7.4",
         }
     }
 
@@ -121,6 +125,9 @@ impl ActorRule {
             ActorRule::En7 => "A pile never exceeds its own rating, whoever signed the command.",
             ActorRule::En8 => "The KGC sends the list of EV pseudo-identities to the CSC.",
             ActorRule::En9 => "A gateway judges a complaint only about a ciphertext that stands in its chain.",
+            ActorRule::En10 => {
+                "A gateway obeys a command once it stands in its chain, and grants no more than its area may draw."
+            }
         }
     }
 }
@@ -363,6 +370,11 @@ pub enum FactKind {
     Commanded {
         flow: u8,
         kind: u8,
+    },
+    /// A pile begins to serve a car that nobody has ordered anything for, at its default limit and tariff.
+    Started {
+        transaction: u64,
+        at: Micros,
     },
     Dispatched {
         transaction: u64,

@@ -44,6 +44,10 @@ pub enum TimerId {
     Task,
     /// Pile: limit or price changes.
     Dispatch,
+    /// Pile: patience with its gateway.
+    Grant,
+    /// Gateway: a limit of its area begins or ends.
+    AreaLimit,
     /// Gateway: a timer of its replica.
     Pbft(pbft::Timer),
 }
@@ -64,6 +68,8 @@ impl TimerId {
             TimerId::Replan => "replan",
             TimerId::Task => "task",
             TimerId::Dispatch => "dispatch",
+            TimerId::Grant => "grant",
+            TimerId::AreaLimit => "area-limit",
             TimerId::Pbft(pbft::Timer::Batch) => "batch",
             TimerId::Pbft(pbft::Timer::Relay) => "relay",
             TimerId::Pbft(pbft::Timer::Progress) => "progress",

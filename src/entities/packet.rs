@@ -45,6 +45,17 @@ pub enum Packet {
     Frame(Arc<[u8]>),
     /// Genesis as a paper letter: out of band, never altered or lost.
     Letter(Arc<Genesis>),
+    /// A pile asks its gateway for so many W, or needs no more than so many from now on.
+    Draw {
+        wanted_w: i32,
+    },
+    /// The gateway's answer: the pile may draw so much until a unix second.
+    Grant {
+        limit_w: i32,
+        until: u64,
+    },
+    /// σ of flow 4 on its way to the chain: car, pile, gateway.
+    Upload(Arc<[u8]>),
     /// A car's complaint about its entry of a σ (CLC1 of CLMMSC.md §11.3), for gateways.
     Complaint {
         about: SigmaId,
@@ -81,6 +92,8 @@ impl Packet {
             Packet::Pbft(_) => 8,
             Packet::Offer { .. } => 9,
             Packet::Frame(_) => 10,
+            Packet::Draw { .. } | Packet::Grant { .. } => 11,
+            Packet::Upload(_) => 12,
             Packet::Complaint { .. } => 13,
             Packet::Claim(_) => 14,
             Packet::Letter(_) => 0,
@@ -90,9 +103,8 @@ impl Packet {
     /// The σ that the packet is for, as bytes.
     pub fn sigma(&self) -> Option<&Arc<[u8]>> {
         match self {
-            Packet::Submit { sigma, .. } | Packet::Route(sigma) | Packet::Area(sigma) | Packet::Direct(sigma) => {
-                Some(sigma)
-            }
+            Packet::Submit { sigma, .. } | Packet::Route(sigma) | Packet::Area(sigma) => Some(sigma),
+            Packet::Direct(sigma) | Packet::Upload(sigma) => Some(sigma),
             _ => None,
         }
     }
@@ -101,7 +113,12 @@ impl Packet {
         let mut out = vec![self.code()];
         match self {
             Packet::Request(b) | Packet::Answer(b) | Packet::List(b) | Packet::Frame(b) => out.extend(&b[..]),
-            Packet::Route(b) | Packet::Area(b) | Packet::Direct(b) => out.extend(&b[..]),
+            Packet::Route(b) | Packet::Area(b) | Packet::Direct(b) | Packet::Upload(b) => out.extend(&b[..]),
+            Packet::Draw { wanted_w } => out.extend(wanted_w.to_le_bytes()),
+            Packet::Grant { limit_w, until } => {
+                out.extend(limit_w.to_le_bytes());
+                out.extend(until.to_le_bytes());
+            }
             Packet::Submit { gateways, sigma } => {
                 out.push(gateways.len() as u8);
                 gateways.iter().for_each(|g| out.extend(g.to_le_bytes()));
@@ -147,6 +164,15 @@ impl Packet {
                 gateway: body.get(122..)?.try_into().ok()?,
             },
             10 => Packet::Frame(all()),
+            11 => {
+                let (watts, rest) = body.split_first_chunk()?;
+                let watts = i32::from_le_bytes(*watts);
+                match rest.len() {
+                    0 => Packet::Draw { wanted_w: watts },
+                    _ => Packet::Grant { limit_w: watts, until: u64::from_le_bytes(rest.try_into().ok()?) },
+                }
+            }
+            12 => Packet::Upload(all()),
             14 => Packet::Claim(Arc::new(Claim::decode(body)?)),
             13 => {
                 let (about, proof) = body.split_first_chunk()?;

@@ -67,6 +67,8 @@ pub struct Setup {
     pub pad: bool,
     pub tickets: Tickets,
     pub answer_delay: Micros,
+    /// Uploads go through pile and gateway into the chain.
+    pub store_uploads: bool,
     /// Cars send their state at full multiples of this on the clock; 0: at plug-in only.
     pub upload_every: Micros,
     /// The CSC plans all cars anew at full multiples of this, if anybody sent news; 0: never.
@@ -145,6 +147,12 @@ impl Setup {
     pub fn piles_of(&self, gateway: u16) -> Vec<ActorId> {
         let mine = |pile: &u16| self.gateway_of(self.area_of(*pile)) == gateway;
         (0..self.cp).filter(mine).map(|pile| ActorId::new(Role::Cp, pile)).collect()
+    }
+
+    /// What a pile of this area may draw when its gateway does not answer: its cap over the number of its piles, in W.
+    pub fn share_w(&self, area: u16) -> u32 {
+        let piles = (0..self.cp).filter(|pile| self.area_of(*pile) == area).count() as u32;
+        self.area_cap_w.get(usize::from(area)).copied().unwrap_or(0) / piles.max(1)
     }
 
     /// Everybody that genesis pins.

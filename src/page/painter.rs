@@ -29,8 +29,12 @@ impl Colors {
 fn look(tag: PacketTag) -> (&'static str, char) {
     match tag {
         PacketTag::Request | PacketTag::Answer | PacketTag::List | PacketTag::Letter => ("--view", 'o'),
-        PacketTag::Submit | PacketTag::Route | PacketTag::Area | PacketTag::Direct(_) => ("--cipher", 'e'),
-        PacketTag::DataSet | PacketTag::Offer | PacketTag::Frame => ("--muted", 'o'),
+        PacketTag::Submit | PacketTag::Route | PacketTag::Area | PacketTag::Direct(_) | PacketTag::Upload => {
+            ("--cipher", 'e')
+        }
+        PacketTag::DataSet | PacketTag::Offer | PacketTag::Frame | PacketTag::Draw | PacketTag::Grant => {
+            ("--muted", 'o')
+        }
         PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch => ("--propose", 't'),
         PacketTag::Prepare => ("--prepare", 'd'),
         PacketTag::Commit | PacketTag::Seal | PacketTag::Publish => ("--commit", 's'),

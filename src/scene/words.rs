@@ -44,6 +44,9 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::Evidence => "proof of fault",
         PacketTag::Complaint => "complaint with its proof",
         PacketTag::Claim => "claim who owns a ticket",
+        PacketTag::Draw => "question for power",
+        PacketTag::Grant => "grant of power",
+        PacketTag::Upload => "upload for the chain",
     }
 }
 
@@ -169,6 +172,7 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Opened { error: Some(e), .. } => format!("{who} cannot open it: {e}.{rule}"),
         F::Authenticated { .. } => format!("{who} verifies the sender's own signature inside."),
         F::Commanded { .. } => format!("{who} takes over the command."),
+        F::Started { .. } => format!("{who} serves the car without a command, at its default limit and tariff."),
         F::Dispatched { limit_w, power_w, .. } => format!("{who} allows {limit_w} W; {power_w} W flow."),
         F::Metered { energy_uj, .. } => {
             format!("{who} reads its meter: {} Wh.", energy_uj / crate::sim::state::UJ_PER_WH)

@@ -2,6 +2,7 @@
 //! (CONSENSUS.md §4).
 
 pub mod adversary;
+pub mod audit;
 pub mod export;
 pub mod forensics;
 pub mod inspect;

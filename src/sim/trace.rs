@@ -43,6 +43,9 @@ pub enum PacketTag {
     Evidence,
     Complaint,
     Claim,
+    Draw,
+    Grant,
+    Upload,
 }
 
 impl PacketTag {
@@ -72,6 +75,9 @@ impl PacketTag {
             PacketTag::Evidence => "pbft.evidence",
             PacketTag::Complaint => "complaint",
             PacketTag::Claim => "claim",
+            PacketTag::Draw => "draw",
+            PacketTag::Grant => "grant",
+            PacketTag::Upload => "upload",
         }
     }
 }
@@ -218,6 +224,7 @@ impl Kind {
                 F::Opened { .. } => "Opened",
                 F::Authenticated { .. } => "Authenticated",
                 F::Commanded { .. } => "Commanded",
+                F::Started { .. } => "Started",
                 F::Dispatched { .. } => "Dispatched",
                 F::Metered { .. } => "Metered",
                 F::Billed { .. } => "Billed",
@@ -310,6 +317,7 @@ impl Effect {
             | F::Opened { flow: 1, .. }
             | F::Authenticated { .. }
             | F::Commanded { .. }
+            | F::Started { .. }
             | F::Dispatched { .. }
             | F::Metered { .. }
             | F::Billed { .. }

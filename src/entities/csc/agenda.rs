@@ -60,8 +60,8 @@ impl Csc {
                 self.limits.push((area, limit));
                 let gateway = BTreeSet::from([setup.gateway_of(area)]);
                 self.command(now, Flow::GATEWAY, &Command::AreaLimit(limit), gateway, None, io);
-                let all: BTreeSet<RecordId> = self.uploads.keys().copied().collect();
-                self.plan(now, &all, io);
+                self.news = true;
+                io.timer(TimerId::Replan, super::COLLECT);
             }
             Instruction::Tariff(tariff) => {
                 self.tariffs.push(tariff.clone());

@@ -158,7 +158,15 @@ pub fn of(packet: &Packet, bytes: &[u8]) -> Vec<FieldView> {
             }
             fields.rest("content", "The block, certificate or ciphertexts of this message.")
         }
-        Packet::Submit { .. } | Packet::Route(_) | Packet::Area(_) | Packet::Direct(_) => fields.rest("σ", ""),
+        Packet::Draw { .. } => {
+            fields.next(4, "power", "W", "What the pile wants to draw; less than before gives back.")
+        }
+        Packet::Grant { .. } => fields
+            .next(4, "power", "W", "What the pile may draw, so that its area stays at its cap.")
+            .next(8, "until", "", "Unix second at which the grant ends."),
+        Packet::Submit { .. } | Packet::Route(_) | Packet::Area(_) | Packet::Direct(_) | Packet::Upload(_) => {
+            fields.rest("σ", "")
+        }
     };
     fields.made
 }
@@ -167,7 +175,7 @@ pub fn of(packet: &Packet, bytes: &[u8]) -> Vec<FieldView> {
 pub fn shift(packet: &Packet) -> i32 {
     match packet {
         Packet::Submit { gateways, .. } => 1 + 2 * gateways.len() as i32,
-        Packet::Route(_) | Packet::Area(_) | Packet::Direct(_) => 0,
+        Packet::Route(_) | Packet::Area(_) | Packet::Direct(_) | Packet::Upload(_) => 0,
         _ => -1,
     }
 }

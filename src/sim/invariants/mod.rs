@@ -9,7 +9,7 @@ mod proofs;
 mod stay;
 
 pub use agreement::Agreement;
-pub use plant::Station;
+pub use plant::{Owed, Station};
 pub use proofs::Proofs;
 
 use crate::clmmsc::PublicRecord;

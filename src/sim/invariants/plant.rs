@@ -1,17 +1,21 @@
-//! Invariants of the plant, PI-1 to PI-7 (WORLD.md §7.6): meters, caps, limits, bills, and who may order power.
+//! Invariants of the plant, PI-1 to PI-8 (WORLD.md §7.6): meters, caps, limits, bills, and who may order power.
 //!
 //! The station keeps its own meter of every plug, opens every obeyed σ anew with the car's key, and works out every bill
 //! from these two alone. What a pile says is compared, never used. Actors that lied, crashed or were paused are not
-//! judged any more: nobody then answers for their plug.
+//! judged any more: nobody then answers for their plug. The cap of an area is kept by its gateway and its piles alone,
+//! whatever a CSC orders, as long as what they say to each other arrives.
 
+pub use super::stay::Owed;
 use super::stay::{Account, Order, Reading, Stay};
 use super::{Finding, Sight};
 use crate::clmmsc::open::{self, Pinned, Receiver};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{KeyPair, RecordId, SigmaId};
 use crate::entities::actor::{ActorId, Role};
-use crate::entities::command::{Command, Profile};
+use crate::entities::command::{AreaLimit, Command, DefaultTariff, StationLimit};
+use crate::entities::cp::own_profile;
 use crate::entities::fact::FactKind;
+use crate::entities::kgc::EXPIRED;
 use crate::entities::plant::Battery;
 use crate::entities::{Entity, Packet, Setup};
 use crate::ledger::{Digest, Micros};
@@ -32,14 +36,36 @@ struct Desk {
 /// What a pile says it opened, with what really is in it.
 #[derive(Clone, Debug)]
 struct Opened {
-    /// Index of the car it is for.
-    car: u16,
+    /// Index of the car it is for; `None`: for the pile itself.
+    car: Option<u16>,
+    flow: u8,
     sigma: Digest,
     sender: RecordId,
     /// `None` if it is no command.
-    profile: Option<Profile>,
+    command: Option<Command>,
     authenticated: bool,
 }
+
+/// What a pile was told about cars without a command.
+#[derive(Clone, Default, Debug)]
+struct Defaults {
+    limit_w: u32,
+    tariff: Option<DefaultTariff>,
+}
+
+/// A limit that an area's gateway has taken, and whether it was reported as broken.
+#[derive(Clone, Copy, Debug)]
+struct Curtailed {
+    area: u16,
+    since: Micros,
+    limit: AreaLimit,
+    told: bool,
+}
+
+/// An area is below a limit this long after it began.
+const CURTAIL: u64 = 10_000_000;
+/// A σ that was acted on is stored or reported so long after its life.
+const SETTLED: u64 = 30_000_000;
 
 /// Power through an area, or through the feeder.
 #[derive(Clone, Copy, Default, Debug)]
@@ -76,13 +102,21 @@ pub struct Station {
     desks: BTreeMap<u16, Desk>,
     /// Copies of a σ that reached a pile.
     carried: BTreeMap<(u16, Digest), Vec<(ItemId, Micros)>>,
-    /// (σ, car) obeyed.
-    obeyed: BTreeSet<(Digest, u16)>,
+    /// (σ, car) obeyed, or (σ, pile) if it was for the pile itself.
+    obeyed: BTreeSet<(Digest, ActorId)>,
     /// Car of each (pile, transaction), and those that were settled.
     transactions: BTreeMap<(u16, u64), u16>,
     settled: BTreeSet<(u16, u64)>,
     /// Lied, crashed or were paused at some time.
     excused: BTreeSet<ActorId>,
+    /// Areas in which a question for power or a grant was lost, late or altered.
+    unheard: BTreeSet<u16>,
+    limits: Vec<Curtailed>,
+    ceilings: BTreeMap<u16, (Micros, StationLimit)>,
+    defaults: BTreeMap<u16, Defaults>,
+    /// σ acted on that no chain has yet.
+    unstored: BTreeMap<Digest, Micros>,
+    stored: BTreeSet<Digest>,
 }
 
 fn cp(pile: u16) -> ActorId {
@@ -99,7 +133,9 @@ impl Station {
     /// A car is plugged in; `battery` is as it arrives.
     pub fn arrives(&mut self, now: Micros, pile: u16, car: u16, battery: Battery) {
         self.plugs.insert(pile, car);
-        self.stays.insert(car, Stay::new(pile, now, battery));
+        let mut stay = Stay::new(pile, now, battery);
+        stay.ceilings.extend(self.ceilings.get(&pile));
+        self.stays.insert(car, stay);
     }
 
     /// From now on this power flows.
@@ -154,28 +190,77 @@ impl Station {
 
     /// PI-2: Σ power ≤ cap at every instant, but for the second in which limits change.
     fn overloads(&mut self, now: Micros, setup: &Setup) -> Vec<Finding> {
-        let honest = !self.excused.iter().any(|a| a.role == Role::Csc);
+        let keys: Vec<Option<u16>> = self.loads.keys().copied().collect();
+        let judged: BTreeSet<Option<u16>> = keys.into_iter().filter(|key| self.kept(*key, setup)).collect();
         let mut found = Vec::new();
         for (key, load) in &mut self.loads {
             let Some((since, told)) = load.over.as_mut() else { continue };
-            let here = |a: &&ActorId| a.role == Role::Cp && key.is_none_or(|area| setup.area_of(a.index) == area);
-            if *told || now.0 <= since.0.saturating_add(FOLLOW) || !honest || self.excused.iter().any(|a| here(&a)) {
+            if *told || now.0 <= since.0.saturating_add(FOLLOW) || !judged.contains(key) {
                 continue;
             }
             *told = true;
             let (power, cap) = (load.power_w, cap(setup, *key));
             found.push(Finding::broken("PI-2", format!("{} carries {power} W, its cap is {cap} W", name(*key))));
         }
+        for cut in &mut self.limits {
+            let begin = cut.since.max(setup.micros(cut.limit.from)).0.saturating_add(CURTAIL);
+            let power = self.loads.get(&Some(cut.area)).map_or(0, |load| load.power_w);
+            let over = power > i64::from(cut.limit.limit_w) && (begin..setup.micros(cut.limit.to).0).contains(&now.0);
+            if over && !cut.told && judged.contains(&Some(cut.area)) {
+                cut.told = true;
+                let (area, limit) = (name(Some(cut.area)), cut.limit.limit_w);
+                found.push(Finding::broken("PI-2", format!("{area} carries {power} W, limited to {limit} W")));
+            }
+        }
         found
+    }
+
+    /// Whether those who keep a cap do so: gateway and piles of an area; for a feeder that carries less than its areas may
+    /// draw, the CSCs as well.
+    fn kept(&self, key: Option<u16>, setup: &Setup) -> bool {
+        let areas: u64 = setup.area_cap_w.iter().map(|cap| u64::from(*cap)).sum();
+        let feeder = key.is_none() && areas > u64::from(setup.feeder_cap_w);
+        let within = |area: u16| key.is_none_or(|key| key == area);
+        let keeps = |actor: &ActorId| match actor.role {
+            Role::Cp => within(setup.area_of(actor.index)),
+            Role::Css => (0..setup.areas).any(|area| within(area) && setup.gateway_of(area) == actor.index),
+            Role::Csc => feeder,
+            _ => false,
+        };
+        !self.excused.iter().any(keeps) && !self.unheard.iter().any(|area| within(*area))
+    }
+
+    /// PI-8: what was acted on is stored, or reported as expired.
+    fn overdue(&mut self, now: Micros, setup: &Setup) -> Option<Finding> {
+        let life = u64::from(setup.ttl) * 1_000_000 + SETTLED;
+        let late = self.unstored.iter().find(|(_, since)| since.0.saturating_add(life) < now.0)?;
+        let (sigma, text) = (*late.0, format!("σ {} was obeyed and is not in the chain", late.0.short(8)));
+        self.unstored.remove(&sigma);
+        let liars = self.excused.iter().filter(|a| a.role == Role::Css).count();
+        let others = self.excused.iter().any(|a| matches!(a.role, Role::Kgc | Role::Csc));
+        (liars <= usize::from((setup.n - 1) / 3) && !others).then(|| Finding::broken("PI-8", text))
+    }
+
+    fn in_chain(&mut self, sigmas: &[Digest]) {
+        for sigma in sigmas {
+            self.unstored.remove(sigma);
+            self.stored.insert(*sigma);
+        }
+    }
+
+    /// The energy of a car's stay and what is owed for it, by the station's own meter and the orders that it opened itself.
+    pub fn account(&self, car: u16, setup: &Setup) -> Option<Owed> {
+        self.stays.get(&car).map(|stay| stay.account(setup))
     }
 
     // ---- what the trace tells
 
     pub fn observe(&mut self, effect: &Effect, sight: &Sight<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
-        if self.loads.values().any(|load| load.over.is_some()) {
+        if self.loads.values().any(|load| load.over.is_some()) || !self.limits.is_empty() {
             found = self.overloads(effect.t, sight.setup);
         }
+        found.extend(self.overdue(effect.t, sight.setup));
         let Some(actor) = effect.actor else { return found };
         match &effect.kind {
             Kind::Behaves { behaviour: Some(_) } | Kind::Crashed | Kind::Paused => {
@@ -187,6 +272,20 @@ impl Station {
                     self.carried.entry((actor.index, sigma)).or_default().push((packet.item, effect.t));
                 }
             }
+            Kind::Dropped { to, packet, .. }
+            | Kind::Delayed { to, packet, .. }
+            | Kind::Duplicated { to, packet }
+            | Kind::Corrupted { to, packet, .. }
+                if matches!(packet.tag, PacketTag::Draw | PacketTag::Grant) =>
+            {
+                let pile = [actor, *to].into_iter().find(|a| a.role == Role::Cp);
+                self.unheard.extend(pile.map(|pile| sight.setup.area_of(pile.index)));
+            }
+            Kind::Fact(FactKind::BlockAppended { sigmas, .. }) => self.in_chain(sigmas),
+            Kind::Fact(FactKind::Refused { sigma: Some(sigma), reason, .. }) if reason == EXPIRED => {
+                self.unstored.remove(sigma);
+            }
+            Kind::Fact(FactKind::Commanded { flow: 2, kind: 3 }) => self.curtails(actor, effect.t, sight),
             Kind::Fact(fact) if !self.excused.contains(&actor) => {
                 let judged = match (actor.role, fact) {
                     (Role::Cp, _) => self.at_pile(actor.index, fact, sight),
@@ -203,9 +302,12 @@ impl Station {
     fn at_pile(&mut self, pile: u16, fact: &FactKind, sight: &Sight<'_>) -> Result<(), Finding> {
         match fact {
             FactKind::Opened { flow: 5, error: None, .. } => self.in_session(pile),
-            FactKind::Opened { sigma, flow: 1, error: None } => self.opened(pile, *sigma, sight)?,
+            FactKind::Opened { sigma, flow: flow @ (1 | 3 | 7), error: None } => {
+                self.opened(pile, *sigma, *flow, sight)?;
+            }
             FactKind::Authenticated { sigma, sender } => self.authenticated(pile, *sigma, sender, sight),
-            FactKind::Commanded { flow: 1, .. } => self.commanded(pile)?,
+            FactKind::Commanded { .. } => self.commanded(pile)?,
+            FactKind::Started { transaction, at } => self.started(pile, *transaction, *at, sight.setup)?,
             FactKind::Dispatched { transaction, power_w, .. } => self.dispatched(pile, *transaction, *power_w)?,
             FactKind::Metered { transaction, energy_uj, power_w } => {
                 self.metered(pile, *transaction, (*energy_uj).into(), *power_w, sight)?;
@@ -229,23 +331,39 @@ impl Station {
         }
     }
 
-    fn opened(&mut self, pile: u16, sigma: Digest, sight: &Sight<'_>) -> Result<(), Finding> {
-        let car = self.served(pile, sight);
-        let inside = car.and_then(|car| Some((car.index, self.unseal(pile, sigma, car, sight)?)));
-        let Some((desk, (car, (sender, profile)))) = self.desks.get_mut(&pile).zip(inside) else {
-            let text = format!("{} opened what the key of its car does not open", cp(pile));
+    /// What an area's gateway now keeps its piles below.
+    fn curtails(&mut self, css: ActorId, now: Micros, sight: &Sight<'_>) {
+        let Some(Entity::Css(gateway)) = (sight.entity)(css) else { return };
+        let area = (0..sight.setup.areas).find(|area| sight.setup.gateway_of(*area) == css.index);
+        let limit = gateway.area_limit(sight.setup.unix(now).0);
+        let cut = area.zip(limit).map(|(area, limit)| Curtailed { area, since: now, limit, told: false });
+        self.limits.extend(cut);
+    }
+
+    /// A command for the car at the pile (flow 1), or for the pile itself.
+    fn opened(&mut self, pile: u16, sigma: Digest, flow: u8, sight: &Sight<'_>) -> Result<(), Finding> {
+        let car = if flow == 1 { self.served(pile, sight) } else { None };
+        let whose = if flow == 1 { car } else { Some(cp(pile)) };
+        let inside = whose.and_then(|whose| self.unseal(pile, sigma, whose, sight));
+        let Some((desk, (sender, command))) = self.desks.get_mut(&pile).zip(inside) else {
+            let text = format!("{} opened what the key of its receiver does not open", cp(pile));
             return Err(Finding::broken("PI-6", text));
         };
-        desk.opened = Some(Opened { car, sigma, sender, profile, authenticated: false });
+        let car = car.map(|car| car.index);
+        desk.opened = Some(Opened { car, flow, sigma, sender, command, authenticated: false });
         Ok(())
     }
 
-    /// The sender named is the one in σ, and a CSC.
+    /// The sender named is the one in σ: a CSC, or by flow 3 the gateway of the pile.
     fn authenticated(&mut self, pile: u16, sigma: Digest, sender: &Digest, sight: &Sight<'_>) {
         let by = sight.genesis.and_then(|genesis| genesis.owner(&sender.0));
+        let gateway = sight.setup.gateway_of(sight.setup.area_of(pile));
         let opened = self.desks.get_mut(&pile).and_then(|desk| desk.opened.as_mut());
         if let Some(opened) = opened.filter(|opened| opened.sigma == sigma && opened.sender.0 == sender.0) {
-            opened.authenticated = by.is_some_and(|by| by.role == Role::Csc);
+            opened.authenticated = by.is_some_and(|by| match opened.flow {
+                3 => by == ActorId::new(Role::Css, gateway),
+                _ => by.role == Role::Csc,
+            });
         }
     }
 
@@ -263,10 +381,14 @@ impl Station {
         here.map(|(car, _)| ActorId::new(Role::Ev, *car)).find(lent)
     }
 
-    /// Sender and command in the entry of a car, opened anew with the car's own keys from the bytes that reached the pile.
-    fn unseal(&self, pile: u16, sigma: Digest, car: ActorId, sight: &Sight<'_>) -> Option<(RecordId, Option<Profile>)> {
-        let Some(Entity::Ev(of)) = (sight.entity)(car) else { return None };
-        let keys: Vec<&KeyPair> = of.enrolment.key().into_iter().chain(of.enrolment.session()).collect();
+    /// Sender and command in the entry of a car or pile, opened anew with its own keys from the bytes that reached the pile.
+    fn unseal(&self, pile: u16, sigma: Digest, of: ActorId, sight: &Sight<'_>) -> Option<(RecordId, Option<Command>)> {
+        let enrolment = match (sight.entity)(of)? {
+            Entity::Ev(ev) => &ev.enrolment,
+            Entity::Cp(cp) => &cp.enrolment,
+            _ => return None,
+        };
+        let keys: Vec<&KeyPair> = enrolment.key().into_iter().chain(enrolment.session()).collect();
         let params = &sight.setup.params;
         let open_with = |verified: &VerifiedSigma, key: &KeyPair| {
             let who = Receiver {
@@ -283,32 +405,60 @@ impl Station {
             let Some(Packet::Area(bytes)) = (sight.packet)(*item) else { return None };
             let verified = VerifiedSigma::verify(params, bytes, sight.setup.unix(*at).0).ok()?;
             let opened = keys.iter().find_map(|key| open_with(&verified, key))?;
-            let profile = match Command::decode(verified.header().flow, &opened.message) {
-                Ok(Command::Profile(profile)) => Some(profile),
-                _ => None,
-            };
-            Some((opened.sender_rid, profile))
+            Some((opened.sender_rid, Command::decode(verified.header().flow, &opened.message).ok()))
         })
     }
 
-    /// PI-6: only what was opened and authenticated for this car in its session, and only once.
+    /// PI-6: only what was opened and authenticated, for a car in its session or for the pile, and only once.
     fn commanded(&mut self, pile: u16) -> Result<(), Finding> {
         let broken = |why: &str| Err(Finding::broken("PI-6", format!("{} obeys {why}", cp(pile))));
         let Some(desk) = self.desks.get_mut(&pile) else { return broken("without a packet") };
         let Some(opened) = desk.opened.take() else { return broken("a command that it did not open") };
+        let since = desk.at;
         if !opened.authenticated {
             return broken("a command whose sender it did not authenticate");
         }
-        let Some(profile) = opened.profile else { return broken("what is no command") };
-        let (car, since) = (opened.car, desk.at);
-        let Some(stay) = self.stays.get_mut(&car).filter(|stay| stay.pile == pile && stay.session) else {
-            return broken("a command for a car without a session here");
-        };
-        if !self.obeyed.insert((opened.sigma, car)) {
+        let Some(command) = opened.command else { return broken("what is no command") };
+        if !self.obeyed.insert((opened.sigma, opened.car.map_or(cp(pile), ev))) {
             return broken("a command for the second time");
         }
-        self.transactions.insert((pile, profile.transaction), car);
+        if !self.stored.contains(&opened.sigma) {
+            self.unstored.insert(opened.sigma, since);
+        }
+        match (opened.car, command) {
+            (Some(car), Command::Profile(profile)) => {
+                let Some(stay) = self.stays.get_mut(&car).filter(|stay| stay.pile == pile && stay.session) else {
+                    return broken("a command for a car without a session here");
+                };
+                self.transactions.insert((pile, profile.transaction), car);
+                stay.orders.push(Order { since, profile });
+            }
+            (None, Command::StationLimit(limit)) => {
+                self.ceilings.insert(pile, (since, limit));
+                let stay = self.plugs.get(&pile).and_then(|car| self.stays.get_mut(car));
+                if let Some(stay) = stay {
+                    stay.ceilings.push((since, limit));
+                }
+            }
+            (None, Command::DefaultTariff(tariff)) => self.defaults.entry(pile).or_default().tariff = Some(tariff),
+            (None, Command::DefaultLimit { limit_w }) => self.defaults.entry(pile).or_default().limit_w = limit_w,
+            (None, Command::Availability { .. } | Command::Stop { .. }) => {}
+            _ => return broken("a command that is not for it"),
+        }
+        Ok(())
+    }
+
+    /// A pile serves a car without a command only at the limit and the tariff that it was told.
+    fn started(&mut self, pile: u16, transaction: u64, since: Micros, setup: &Setup) -> Result<(), Finding> {
+        let defaults = self.defaults.get(&pile).cloned().unwrap_or_default();
+        let stay = self.plugs.get(&pile).and_then(|car| Some((*car, self.stays.get_mut(car)?)));
+        let (Some(tariff), Some((car, stay))) = (defaults.tariff, stay) else {
+            let text = format!("{} serves a car without a command and without a tariff", cp(pile));
+            return Err(Finding::broken("PI-6", text));
+        };
+        let profile = own_profile(transaction, setup.unix(since).0, defaults.limit_w, &tariff);
         stay.orders.push(Order { since, profile });
+        self.transactions.insert((pile, transaction), car);
         Ok(())
     }
 

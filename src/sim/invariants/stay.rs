@@ -4,8 +4,8 @@
 use super::Finding;
 use super::plant::FOLLOW;
 use crate::entities::Setup;
-use crate::entities::command::Profile;
-use crate::entities::plant::Battery;
+use crate::entities::command::{Profile, StationLimit};
+use crate::entities::plant::{Battery, MIN_PPM};
 use crate::entities::setup::Price;
 use crate::ledger::Micros;
 use std::collections::BTreeMap;
@@ -44,6 +44,14 @@ pub(super) struct Account<'a> {
     pub tariff: u32,
 }
 
+/// Energy of a stay in µJ, and what it costs in minor units.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Owed {
+    pub charged_uj: i128,
+    pub discharged_uj: i128,
+    pub owed: i128,
+}
+
 /// Constant power.
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
@@ -68,6 +76,8 @@ pub(super) struct Stay {
     /// The pile has opened a session key of this car.
     pub session: bool,
     pub orders: Vec<Order>,
+    /// Limits of the pile itself, from the moment it took each.
+    pub ceilings: Vec<(Micros, StationLimit)>,
     /// Energy in the last bill of each transaction.
     billed: BTreeMap<u64, i128>,
 }
@@ -86,6 +96,7 @@ impl Stay {
             reached: 0,
             session: false,
             orders: Vec::new(),
+            ceilings: Vec::new(),
             billed: BTreeMap::new(),
         }
     }
@@ -116,10 +127,8 @@ impl Stay {
             found.push(Finding::broken("PI-7", format!("a battery holds {} µJ", self.stored_uj(&after))));
         }
         let points = self.changes(stretch, setup).into_iter().chain([stretch.from]);
-        let late = points.into_iter().find(|at| i128::from(self.power_w) > self.allowed(*at, setup));
-        if let Some(at) = late.filter(|_| judged) {
-            found.push(self.exceeds("its limit", self.allowed(at, setup)));
-        }
+        let late = points.into_iter().find_map(|at| self.beyond(at, setup));
+        found.extend(late.filter(|_| judged));
         found.extend(self.accepts(&before));
         found
     }
@@ -131,9 +140,7 @@ impl Stay {
         if power.abs() > i128::from(setup.rating_w) {
             found.push(self.exceeds("its rating", setup.rating_w.into()));
         }
-        if judged && power > self.allowed(now, setup) {
-            found.push(self.exceeds("its limit", self.allowed(now, setup)));
-        }
+        found.extend(self.beyond(now, setup).filter(|_| judged));
         found.extend(self.accepts(&self.meter(now)));
         found
     }
@@ -143,7 +150,17 @@ impl Stay {
         Finding::broken("PI-3", text)
     }
 
-    /// PI-3: what the battery accepts; no car here feeds back.
+    /// PI-3: more than was ordered flows, in either direction.
+    fn beyond(&self, at: Micros, setup: &Setup) -> Option<Finding> {
+        let (least, most) = self.allowed(at, setup);
+        let power = i128::from(self.power_w);
+        if power > most {
+            return Some(self.exceeds("its limit", most));
+        }
+        (power < least.min(0)).then(|| self.exceeds("its limit", least))
+    }
+
+    /// PI-3: what the battery accepts, and gives if its car allows that.
     fn accepts(&self, at: &Reading) -> Option<Finding> {
         let max = i128::from(self.battery.max_power_w);
         let soc = self.stored_uj(at) * MILLION / self.capacity_uj().max(1);
@@ -154,7 +171,8 @@ impl Stay {
             _ => 0,
         };
         let power = i128::from(self.power_w);
-        (!(0..=accept).contains(&power)).then(|| self.exceeds("its battery's share", accept))
+        let gives = if self.battery.v2g && soc > i128::from(MIN_PPM) { max } else { 0 };
+        (!(-gives..=accept).contains(&power)).then(|| self.exceeds("its battery's share", accept))
     }
 
     fn capacity_uj(&self) -> i128 {
@@ -178,7 +196,11 @@ impl Stay {
             let at: Vec<u64> = starts.map(|s| unix(start + u64::from(s))).chain([order.since.0]).collect();
             at
         };
-        let obeyed = self.orders.iter().flat_map(of).filter(|at| *at >= stretch.from.0).map(|at| at + FOLLOW);
+        let of_ceiling =
+            |(since, c): &(Micros, StationLimit)| [since.0, unix(c.start), unix(c.start + u64::from(c.duration))];
+        let ceilings = self.ceilings.iter().flat_map(of_ceiling);
+        let obeyed =
+            self.orders.iter().flat_map(of).chain(ceilings).filter(|at| *at >= stretch.from.0).map(|at| at + FOLLOW);
         obeyed.filter(|at| *at < stretch.to.0).map(Micros).collect()
     }
 
@@ -186,11 +208,18 @@ impl Stay {
         self.orders.iter().rev().find(|order| order.since <= at)
     }
 
-    /// The limit in force, or the one of a second ago if that is higher. Without an order nothing may flow.
-    fn allowed(&self, at: Micros, setup: &Setup) -> i128 {
-        let limit = |at: Micros| self.order_at(at).map_or(0, |order| order.profile.limit_at(setup.unix(at).0));
-        let before = limit(Micros(at.0.saturating_sub(FOLLOW)));
-        i128::from(limit(at).max(before)).min(setup.rating_w.into())
+    /// The lowest and the highest limit in force now and a second ago. Without an order nothing may flow.
+    fn allowed(&self, at: Micros, setup: &Setup) -> (i128, i128) {
+        let limit = |at: Micros| {
+            let unix = setup.unix(at).0;
+            let ordered = self.order_at(at).map_or(0, |order| order.profile.limit_at(unix));
+            let newest = self.ceilings.iter().rev().find(|(since, _)| *since <= at).map(|(_, ceiling)| ceiling);
+            let ceiling = newest.filter(|c| (c.start..c.start + u64::from(c.duration)).contains(&unix));
+            let most = ceiling.map_or(i64::MAX, |ceiling| ceiling.limit_w.into());
+            i128::from(i64::from(ordered).min(most))
+        };
+        let (now, before) = (limit(at), limit(Micros(at.0.saturating_sub(FOLLOW))));
+        (now.min(before), now.max(before).min(setup.rating_w.into()))
     }
 
     // ---- what the pile says
@@ -227,6 +256,15 @@ impl Stay {
         };
         let same = bill.currency.as_bytes() == tariff.currency.as_slice() && bill.tariff == tariff.id;
         if same { Ok(()) } else { Err(format!("billed by tariff {} in {}", bill.tariff, bill.currency)) }
+    }
+
+    /// All that was read so far.
+    pub fn account(&self, setup: &Setup) -> Owed {
+        self.readings.last().map_or(Owed::default(), |last| Owed {
+            charged_uj: last.charged_uj,
+            discharged_uj: last.discharged_uj,
+            owed: self.owed(last.at, setup),
+        })
     }
 
     /// ⌊(Σ (E·price − D·feedIn) + K/2) / K⌋ of what flowed until then.

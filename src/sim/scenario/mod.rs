@@ -219,6 +219,8 @@ pub struct Entities {
     pub tickets: Tickets,
     /// Fixed time between a request at the KGC and its answer.
     pub answer_delay: Dur,
+    /// Uploads travel through pile and gateway and are stored in the chain.
+    pub store_uploads: bool,
     /// A plugged-in car sends its state at every full multiple of this on the clock; 0: at plug-in only.
     pub upload_every: Dur,
     /// Half a second after every full multiple of this a CSC with news plans all its cars anew; 0: never.
@@ -237,6 +239,7 @@ impl Default for Entities {
             areas: 2,
             tickets: Tickets::default(),
             answer_delay: Dur::ms(5),
+            store_uploads: false,
             upload_every: Dur(0),
             plan_every: Dur(0),
         }

@@ -9,7 +9,7 @@ pub struct Preset {
 }
 
 /// All of them, in the order in which they are listed.
-pub const PRESETS: [Preset; 8] = [
+pub const PRESETS: [Preset; 9] = [
     Preset { id: "day4", toml: include_str!("../presets/day4.toml") },
     Preset { id: "one-liar", toml: include_str!("../presets/one-liar.toml") },
     Preset { id: "dead-primary", toml: include_str!("../presets/dead-primary.toml") },
@@ -17,5 +17,6 @@ pub const PRESETS: [Preset; 8] = [
     Preset { id: "thirty-one", toml: include_str!("../presets/thirty-one.toml") },
     Preset { id: "morning", toml: include_str!("../presets/morning.toml") },
     Preset { id: "evening-peak", toml: include_str!("../presets/evening-peak.toml") },
+    Preset { id: "curtailment", toml: include_str!("../presets/curtailment.toml") },
     Preset { id: "hundred", toml: include_str!("../presets/hundred.toml") },
 ];

@@ -274,6 +274,7 @@ fn setup(s: &Scenario, params: clmmsc::Params, kgc: clmmsc::PublicRecord) -> Res
         pad: s.entities.pad,
         tickets: Tickets { csc: s.entities.tickets.csc, css: s.entities.tickets.css, ev: s.entities.tickets.ev },
         answer_delay: s.entities.answer_delay.micros(),
+        store_uploads: s.entities.store_uploads,
         upload_every: s.entities.upload_every.micros(),
         plan_every: s.entities.plan_every.micros(),
         feeder_cap_w: s.station.feeder_cap_w,

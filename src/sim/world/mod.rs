@@ -256,6 +256,11 @@ impl World {
         &self.interventions
     }
 
+    /// The station as the invariants see it.
+    pub fn station(&self) -> &crate::sim::invariants::Station {
+        &self.invariants.station
+    }
+
     /// Actors that ever followed a behaviour other than pure omission (CONSENSUS.md §5.4).
     pub fn faulty(&self) -> &BTreeSet<ActorId> {
         &self.faulty
@@ -467,6 +472,9 @@ pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> Packet
         Packet::Letter(_) => (PacketTag::Letter, None),
         Packet::Complaint { .. } => (PacketTag::Complaint, None),
         Packet::Claim(_) => (PacketTag::Claim, None),
+        Packet::Draw { .. } => (PacketTag::Draw, None),
+        Packet::Grant { .. } => (PacketTag::Grant, None),
+        Packet::Upload(_) => (PacketTag::Upload, None),
         Packet::Pbft(msg) => agreement(msg),
     };
     let sigma = match packet {

@@ -1,7 +1,7 @@
 //! Each invariant of the plant is shown a history that keeps it and one that breaks it.
 
 use super::*;
-use crate::entities::command::Period;
+use crate::entities::command::{Period, Profile};
 use crate::entities::setup::{Price, TariffTable};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Scenario;
@@ -70,8 +70,8 @@ impl Plant {
             },
         };
         let sigma = Digest([number as u8; 32]);
-        let (sender, profile) = (RecordId([9; 32]), Some(profile));
-        let opened = Opened { car: pile, sigma, sender, profile, authenticated: true };
+        let (sender, command) = (RecordId([9; 32]), Some(Command::Profile(profile)));
+        let opened = Opened { car: Some(pile), flow: 1, sigma, sender, command, authenticated: true };
         let desk = Desk { from: ev(pile), at: Micros(t), opened: Some(opened) };
         self.station.desks.insert(pile, desk);
         self.station.stays.get_mut(&pile).unwrap().session = true;
@@ -352,7 +352,7 @@ fn dispatch_meter_and_bill_without_a_command_break_pi_6() {
 fn obeying_what_is_no_command_breaks_pi_6() {
     let mut plant = hour();
     let (sigma, sender) = (Digest::ZERO, RecordId([9; 32]));
-    let opened = Opened { car: 0, sigma, sender, profile: None, authenticated: true };
+    let opened = Opened { car: Some(0), flow: 1, sigma, sender, command: None, authenticated: true };
     plant.station.desks.get_mut(&0).unwrap().opened = Some(opened);
     plant.fact(3_700 * S, 0, FactKind::Commanded { flow: 1, kind: 1 });
     assert_eq!(plant.broken(), ["PI-6"]);

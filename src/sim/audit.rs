@@ -1,0 +1,323 @@
+//! The audit of a finished run: every last bill traced to the σ that ordered it, to the blocks that hold them and, with the
+//! keys of the run, to their plaintext; energy as metered, told on the chain and billed (WORLD.md §4, §7.5, §11).
+//!
+//! It believes neither pile nor trace: commands are opened anew from the bytes in the chain, energy and price come from
+//! the station's own meter. Where they differ, it says how.
+
+use crate::clmmsc::open::{self, Pinned, Receiver};
+use crate::clmmsc::payload::Upload;
+use crate::clmmsc::verify::VerifiedSigma;
+use crate::clmmsc::{Flow, KeyPair};
+use crate::entities::Entity;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::command::Command;
+use crate::entities::fact::FactKind;
+use crate::ledger::{Chain, Digest, Secs};
+use crate::sim::state::UJ_PER_WH;
+use crate::sim::trace::{Kind, Trace};
+use crate::sim::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// A σ that a bill rests on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ordered {
+    pub sigma: Digest,
+    /// Block that holds it.
+    pub height: Option<u64>,
+    /// What it says, as it opens from the chain: schedule periods and tariff of a command.
+    pub plain: Option<String>,
+}
+
+/// One last bill and what stands behind it. Energy in µJ (negative: fed back), money in minor units.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    pub ev: ActorId,
+    pub cp: ActorId,
+    pub transaction: u64,
+    pub orders: Vec<Ordered>,
+    /// Uploads of this car in the chain, and the energy in the last one (Wh).
+    pub uploads: usize,
+    pub told_wh: Option<u64>,
+    pub metered_uj: i128,
+    pub charged_uj: i128,
+    pub billed_uj: i64,
+    pub owed: i128,
+    pub billed: i64,
+    pub currency: String,
+    pub problems: Vec<String>,
+}
+
+/// All bills of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audit {
+    pub lines: Vec<Line>,
+}
+
+impl Audit {
+    /// Nothing differs anywhere.
+    pub fn holds(&self) -> bool {
+        self.lines.iter().all(|line| line.problems.is_empty())
+    }
+}
+
+/// An upload as it stands in the chain.
+struct Told {
+    time: u64,
+    energy_wh: u64,
+}
+
+/// The tallest chain of a gateway that never lied.
+fn chain(world: &World) -> Option<&Chain> {
+    let gateways = (0..world.setup().n).map(|index| ActorId::new(Role::Css, index));
+    let honest = gateways.filter(|css| !world.faulty().contains(css));
+    let chains = honest.filter_map(|css| match world.entity(css)? {
+        Entity::Css(css) => Some(css.replica()?.chain()),
+        _ => None,
+    });
+    chains.max_by_key(|chain| chain.height())
+}
+
+fn keys(world: &World, actor: ActorId) -> Vec<KeyPair> {
+    let enrolment = match world.entity(actor) {
+        Some(Entity::Ev(ev)) => &ev.enrolment,
+        Some(Entity::Csc(csc)) => &csc.enrolment,
+        Some(Entity::Cp(cp)) => &cp.enrolment,
+        _ => return Vec::new(),
+    };
+    enrolment.key().into_iter().chain(enrolment.session()).cloned().collect()
+}
+
+/// Sender and message in the entry of this actor, from the bytes in a block.
+fn unseal(world: &World, bytes: &Arc<[u8]>, time: Secs, of: ActorId) -> Option<(Digest, Vec<u8>)> {
+    let params = world.params();
+    let verified = VerifiedSigma::verify(params, bytes, time.0).ok()?;
+    keys(world, of).iter().find_map(|key| {
+        let who = Receiver {
+            record: key.record(),
+            pinned: Pinned::Any,
+            since: 0,
+            nullifiers: &|_| None,
+            opened: &|_, _| false,
+        };
+        let opened = open::open(params, &verified, &who, &open::decapsulate(verified.head(), key)).ok()?;
+        Some((Digest(opened.sender_rid.0), opened.message.to_vec()))
+    })
+}
+
+/// Height, bytes and block time of a σ that was applied.
+fn stored(chain: &Chain, sigma: &Digest) -> Option<(u64, Arc<[u8]>, Secs)> {
+    let height = chain.find(sigma)?.height;
+    let block = chain.block(height)?;
+    let tx = block.proposal.as_ref()?.txs.iter().find(|tx| tx.id == *sigma)?;
+    Some((height.0, tx.shared_bytes(), block.header.time))
+}
+
+/// What the cars told their centres, as it opens from the chain, by car.
+fn uploads(world: &World, chain: &Chain, owners: &BTreeMap<Digest, ActorId>) -> BTreeMap<ActorId, Vec<Told>> {
+    let mut told: BTreeMap<ActorId, Vec<Told>> = BTreeMap::new();
+    let centres: Vec<ActorId> = (0..world.setup().csc).map(|index| ActorId::new(Role::Csc, index)).collect();
+    for block in chain.range(1..=chain.height().0) {
+        let txs = block.proposal.iter().flat_map(|proposal| &proposal.txs);
+        for tx in txs.filter(|tx| tx.bytes().get(6) == Some(&Flow::UPLOAD.code())) {
+            let bytes = tx.shared_bytes();
+            let opened = centres.iter().find_map(|csc| unseal(world, &bytes, block.header.time, *csc));
+            let Some((sender, message)) = opened else { continue };
+            let upload = Upload::decode(world.params(), &message).ok();
+            if let Some((ev, upload)) = owners.get(&sender).zip(upload) {
+                told.entry(*ev).or_default().push(Told { time: upload.time, energy_wh: upload.energy_wh });
+            }
+        }
+    }
+    told.values_mut().for_each(|list| list.sort_by_key(|told| told.time));
+    told
+}
+
+/// What a pile has obeyed for the car in its bay.
+#[derive(Clone, Default)]
+struct Bay {
+    ev: Option<ActorId>,
+    opened: Option<(Digest, u8)>,
+    /// σ of flow 7 that set the default limit.
+    default: Option<Digest>,
+    orders: Vec<(Digest, u8)>,
+}
+
+/// Reads a run that has ended.
+pub fn audit(world: &World, trace: &Trace) -> Audit {
+    let mut owners: BTreeMap<Digest, ActorId> = BTreeMap::new();
+    let mut bays: BTreeMap<ActorId, Bay> = BTreeMap::new();
+    let mut seen: BTreeSet<(ActorId, u64)> = BTreeSet::new();
+    let mut bills = Vec::new();
+    for effect in trace.effects() {
+        let (Kind::Fact(fact), Some(actor)) = (&effect.kind, effect.actor) else { continue };
+        match fact {
+            FactKind::KeyAccepted { rid, class: 1, .. } => {
+                owners.insert(*rid, actor);
+            }
+            FactKind::PluggedIn { cp } => {
+                let bay = bays.entry(*cp).or_default();
+                (bay.ev, bay.orders) = (Some(actor), Vec::new());
+            }
+            FactKind::Opened { sigma, flow, error: None } if actor.role == Role::Cp => {
+                bays.entry(actor).or_default().opened = Some((*sigma, *flow));
+            }
+            FactKind::Commanded { flow, kind } if actor.role == Role::Cp => {
+                let bay = bays.entry(actor).or_default();
+                match (bay.opened.take(), flow, kind) {
+                    (Some(opened), 1, _) => bay.orders.push(opened),
+                    (Some((sigma, _)), 7, 7) => bay.default = Some(sigma),
+                    _ => {}
+                }
+            }
+            FactKind::Started { .. } => {
+                let bay = bays.entry(actor).or_default();
+                bay.orders.extend(bay.default.map(|sigma| (sigma, 7)));
+            }
+            FactKind::Billed { transaction, last: true, .. } => {
+                let again = !seen.insert((actor, *transaction));
+                bills.push((actor, fact, bays.get(&actor).cloned().unwrap_or_default(), again));
+            }
+            _ => {}
+        }
+    }
+    let chain = chain(world);
+    let told = chain.map(|chain| uploads(world, chain, &owners)).unwrap_or_default();
+    let line = |(cp, fact, bay, again): (ActorId, &FactKind, Bay, bool)| {
+        let mut line = line(world, chain, cp, fact, &bay)?;
+        if again {
+            line.problems.push("this transaction was billed before".into());
+        }
+        if let Some(uploads) = told.get(&line.ev) {
+            tell(&mut line, uploads);
+        }
+        Some(line)
+    };
+    Audit { lines: bills.into_iter().filter_map(line).collect() }
+}
+
+/// A bill against the chain and the meter.
+fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay: &Bay) -> Option<Line> {
+    let FactKind::Billed { transaction, energy_uj, total, currency, heights, .. } = fact else { return None };
+    let ev = bay.ev?;
+    let mut problems = Vec::new();
+    let mut orders = Vec::new();
+    for (sigma, flow) in &bay.orders {
+        let found = chain.and_then(|chain| stored(chain, sigma));
+        let height = found.as_ref().map(|(height, ..)| *height);
+        let reader = if *flow == 1 { ev } else { cp };
+        let opened = found.and_then(|(_, bytes, time)| unseal(world, &bytes, time, reader));
+        let command = opened.and_then(|(_, message)| Command::decode(Flow(*flow), &message).ok());
+        match &command {
+            None if height.is_none() => problems.push(format!("σ {} is not in the chain", sigma.short(8))),
+            None => problems.push(format!("σ {} does not open as a command", sigma.short(8))),
+            Some(Command::Profile(p)) if p.transaction != *transaction => {
+                problems.push(format!("σ {} orders transaction {}", sigma.short(8), p.transaction));
+            }
+            Some(_) => {}
+        }
+        orders.push(Ordered { sigma: *sigma, height, plain: command.as_ref().map(plain) });
+    }
+    if orders.is_empty() {
+        problems.push("billed without an order".into());
+    }
+    let known = orders.iter().map(|order| order.height);
+    if heights.len() != orders.len() || heights.iter().zip(known).any(|(said, is)| said.is_some() && *said != is) {
+        problems.push("the bill names other blocks than those of its orders".into());
+    }
+    let account = world.station().account(ev.index, world.setup()).unwrap_or_default();
+    let metered_uj = account.charged_uj - account.discharged_uj;
+    let mut differ = |what: &str, a: i128, b: i128| {
+        if a != b {
+            problems.push(format!("{what}: {a} billed, {b} found"));
+        }
+    };
+    differ("energy in µJ by the plug", i128::from(*energy_uj), metered_uj);
+    if let Some(Entity::Ev(car)) = world.entity(ev) {
+        let battery = car.battery();
+        let shown = i128::from(battery.charged_uj) - i128::from(battery.discharged_uj);
+        differ("energy in µJ by the car", i128::from(*energy_uj), shown);
+    }
+    differ("money in minor units", i128::from(*total), account.owed);
+    Some(Line {
+        ev,
+        cp,
+        transaction: *transaction,
+        orders,
+        uploads: 0,
+        told_wh: None,
+        metered_uj,
+        charged_uj: account.charged_uj,
+        billed_uj: *energy_uj,
+        owed: account.owed,
+        billed: *total,
+        currency: currency.clone(),
+        problems,
+    })
+}
+
+fn plain(command: &Command) -> String {
+    match command {
+        Command::Profile(p) => {
+            let (least, most) = p.periods.iter().fold((0, 0), |(a, b), p| (p.limit_w.min(a), p.limit_w.max(b)));
+            let back = if least < 0 { format!(", down to {least} W") } else { String::new() };
+            format!("profile {}: {} periods up to {most} W{back}, tariff {}", p.profile, p.periods.len(), p.tariff.id)
+        }
+        Command::DefaultLimit { limit_w } => format!("default limit {limit_w} W"),
+        other => format!("command of kind {}", other.kind()),
+    }
+}
+
+/// What the car told on the chain can only grow, and never beyond what was charged in the end.
+fn tell(line: &mut Line, uploads: &[Told]) {
+    line.uploads = uploads.len();
+    line.told_wh = uploads.last().map(|told| told.energy_wh);
+    if uploads.windows(2).any(|pair| pair[0].energy_wh > pair[1].energy_wh) {
+        line.problems.push("the energy in the uploads goes back".into());
+    }
+    if uploads.iter().any(|told| i128::from(told.energy_wh) * i128::from(UJ_PER_WH) > line.charged_uj) {
+        line.problems.push("an upload tells of more energy than was metered".into());
+    }
+}
+
+fn wh(uj: i128) -> String {
+    let wh = uj / i128::from(UJ_PER_WH);
+    format!("{}.{:03}", wh / 1_000, (wh % 1_000).abs())
+}
+
+/// The audit as a table, with the verdict in the last line.
+pub fn text(audit: &Audit) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(&mut out, audit);
+    out
+}
+
+fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
+    writeln!(out, "{:<6} {:<5} {:>10} {:>10} {:>9} {:>9}  ordered in", "car", "pile", "plug kWh", "bill kWh", "owed", "billed")?;
+    for line in &audit.lines {
+        let (ev, cp) = (line.ev.to_string(), line.cp.to_string());
+        let (plug, bill) = (wh(line.metered_uj), wh(line.billed_uj.into()));
+        let verdict = if line.problems.is_empty() { "" } else { "  DIFFERS" };
+        let (owed, billed) = (line.owed, line.billed);
+        let told = match (line.uploads, line.told_wh) {
+            (0, _) | (_, None) => String::new(),
+            (count, Some(wh)) => format!("; {count} uploads in the chain, the last tells {wh} Wh"),
+        };
+        let orders = line.orders.len();
+        writeln!(out, "{ev:<6} {cp:<5} {plug:>10} {bill:>10} {owed:>9} {billed:>9}  {orders} σ{told}{verdict}")?;
+        for order in &line.orders {
+            let at = order.height.map_or_else(|| "in no block".into(), |h| format!("block {h}"));
+            let plain = order.plain.as_deref().unwrap_or("does not open");
+            writeln!(out, "         σ {} {at}: {plain}", order.sigma.short(8))?;
+        }
+        line.problems.iter().try_for_each(|problem| writeln!(out, "         ! {problem}"))?;
+    }
+    let bad = audit.lines.iter().filter(|line| !line.problems.is_empty()).count();
+    match (audit.lines.len(), bad) {
+        (0, _) => writeln!(out, "audit: there is no last bill in this run"),
+        (all, 0) => writeln!(out, "audit: {all} bills, each traced to its orders, blocks and meter; nothing differs"),
+        (all, bad) => writeln!(out, "audit: {bad} of {all} bills differ from what was ordered, stored or metered"),
+    }
+}
