@@ -7,6 +7,7 @@ use voltcast::entities::actor::{ActorId, Role};
 use voltcast::entities::fact::FactKind;
 use voltcast::ledger::Digest;
 use voltcast::pbft::Class;
+use voltcast::sim::audit;
 use voltcast::sim::export;
 use voltcast::sim::scenario::{Scenario, TariffPeriod};
 use voltcast::sim::state::{self, Conviction, State};
@@ -328,4 +329,55 @@ fn a_hundred_gateways_need_19_800_messages_for_a_block() {
     let votes = [PacketTag::PrePrepare, PacketTag::Prepare, PacketTag::Commit].map(|tag| counts[&tag]);
     assert_eq!(votes.iter().sum::<u64>(), 19_800 * blocks);
     assert_eq!(state.bills.iter().filter(|bill| bill.last && bill.total > 0).count(), 40);
+}
+
+/// Power through each area after every change, as its piles report it: (time, area, W).
+fn area_power(scenario: &Scenario, trace: &Trace) -> Vec<(u64, u16, i64)> {
+    let mut piles: BTreeMap<u16, i32> = BTreeMap::new();
+    let mut all = Vec::new();
+    for effect in trace.effects() {
+        let Some(cp) = effect.actor.filter(|actor| actor.role == Role::Cp) else { continue };
+        if let Kind::Fact(FactKind::Dispatched { power_w, .. } | FactKind::Metered { power_w, .. }) = &effect.kind {
+            piles.insert(cp.index, *power_w);
+            let area = scenario.area_of(cp.index);
+            let mine = piles.iter().filter(|(pile, _)| scenario.area_of(**pile) == area);
+            all.push((effect.t.0, area, mine.map(|(_, w)| i64::from(*w)).sum()));
+        }
+    }
+    all
+}
+
+const MIN: u64 = 60_000_000;
+
+#[test]
+fn a_shortage_is_met_within_ten_seconds_and_billed_by_two_tariffs() {
+    let scenario = Scenario::preset("curtailment").unwrap();
+    let (run, state) = preset("curtailment");
+    let trace = run.trace(BranchId(0));
+    assert_eq!(state.refused, []);
+    stored_in_time(&scenario, trace);
+    let power = area_power(&scenario, trace);
+    let cut = |t: &u64| (90 * MIN + 10_000_000..120 * MIN).contains(t);
+    assert!(power.iter().filter(|(t, ..)| cut(t)).all(|(_, _, w)| *w <= 18_000), "below the limit within 10 s");
+    let before = |area: u16| power.iter().rfind(|(t, a, _)| *t < 90 * MIN && *a == area).map_or(0, |(.., w)| *w);
+    assert!((0..3).any(|area| before(area) > 18_000), "without the limit more would flow");
+    // Flow 2 to three gateways, flow 3 to the piles in use, and feeding back while it lasts.
+    let of = |flow: u8, kind: u8| {
+        facts(trace).filter(move |(_, f, _)| **f == FactKind::Commanded { flow, kind }).map(|(who, ..)| who)
+    };
+    assert_eq!(of(2, 3).count(), 3);
+    assert!(of(3, 4).count() >= 3 && of(3, 2).collect::<BTreeSet<_>>().len() == 20);
+    let fed = |e: &voltcast::sim::trace::Effect| match &e.kind {
+        Kind::Fact(FactKind::Dispatched { power_w, .. }) => *power_w < 0,
+        _ => false,
+    };
+    let fed: Vec<u64> = trace.effects().iter().filter(|e| fed(e)).map(|e| e.t.0).collect();
+    assert!(!fed.is_empty() && fed.iter().all(|t| (90 * MIN..120 * MIN).contains(t)), "{fed:?}");
+    // A bill by two tariffs: its car had commands before and after eight.
+    let found = audit::audit(run.world(BranchId(0)), trace);
+    assert!(found.holds(), "{}", audit::text(&found));
+    let by = |line: &audit::Line, tariff: &str| {
+        line.orders.iter().any(|order| order.plain.as_ref().is_some_and(|plain| plain.ends_with(tariff)))
+    };
+    assert!(found.lines.iter().filter(|line| by(line, "tariff 1") && by(line, "tariff 2")).count() >= 3);
 }

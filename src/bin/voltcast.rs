@@ -6,6 +6,8 @@
 #[cfg(feature = "attack-lab")]
 #[path = "voltcast/attacks.rs"]
 mod attacks;
+#[path = "voltcast/audit.rs"]
+mod audit;
 #[path = "voltcast/seeds.rs"]
 mod seeds;
 #[path = "voltcast/vectors.rs"]
@@ -27,6 +29,7 @@ voltcast: the whole protocol of the paper, run on this machine
 
   voltcast run --scenario NAME|FILE [--seed N] [--n N] [--do WHAT]… [--json FILE] [--quiet]
   voltcast run --link LINK [--json FILE] [--quiet]
+  voltcast audit (--scenario NAME|FILE | --link LINK) [--seed N] [--n N] [--do WHAT]…
   voltcast scenarios
   voltcast scenario NAME|FILE [--explain]
   voltcast vectors make --seed N --out FOLDER
@@ -37,8 +40,8 @@ voltcast: the whole protocol of the paper, run on this machine
 NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a scenario as TOML or JSON.
 J jobs run side by side; 0 stands for one per processor.
 WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
-Exit code 0: all held; 1: an invariant broke, a link was not reproduced, or a vector or attack did not hold; 2: bad
-arguments or file.";
+Exit code 0: all held; 1: an invariant broke, a link was not reproduced, a bill differs, or a vector or attack did
+not hold; 2: bad arguments or file.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -57,6 +60,7 @@ fn command(args: &[String]) -> Result<bool, String> {
     let (name, rest) = args.split_first().ok_or("a command is missing; try `voltcast help`")?;
     match name.as_str() {
         "run" => run(rest),
+        "audit" => audit::command(rest),
         "scenarios" => {
             no_more(rest)?;
             list()
@@ -149,8 +153,16 @@ fn load(name: &str) -> Result<(Scenario, String, String), String> {
     Ok((scenario, id, text))
 }
 
-fn run(args: &[String]) -> Result<bool, String> {
-    let args = RunArgs::parse(args)?;
+/// What the arguments ask to run.
+struct Chosen {
+    scenario: Scenario,
+    /// Its name in the summary.
+    id: String,
+    interventions: Vec<Intervention>,
+    link: Option<Link>,
+}
+
+fn choose(args: &RunArgs) -> Result<Chosen, String> {
     let link = args.link.as_deref().map(|text| Link::parse(text).map_err(|e| e.to_string())).transpose()?;
     let (mut scenario, id, mut interventions) = match (&args.scenario, &link) {
         (_, Some(link)) => {
@@ -165,13 +177,19 @@ fn run(args: &[String]) -> Result<bool, String> {
     if let Some(ignored) = link.as_ref().map(|link| link.ignored.join("`, `")).filter(|text| !text.is_empty()) {
         eprintln!("voltcast: the link says `{ignored}`, which means nothing here");
     }
-    interventions.extend(args.actions);
+    interventions.extend(args.actions.iter().cloned());
     if let Some(seed) = args.seed {
         scenario = scenario.with_seed(seed);
     }
     if let Some(n) = args.n {
         scenario = scenario.with_n(n).map_err(|e| e.to_string())?;
     }
+    Ok(Chosen { scenario, id, interventions, link })
+}
+
+fn run(args: &[String]) -> Result<bool, String> {
+    let args = RunArgs::parse(args)?;
+    let Chosen { scenario, id, interventions, link } = choose(&args)?;
     let (timelines, wall) = play(scenario.clone(), interventions.clone())?;
     let trace = timelines.trace(BranchId(0));
     let state = state::state(&export::info(&scenario, &id), trace, trace.len());

@@ -247,6 +247,10 @@ pub enum FactKind {
         sigma: Digest,
         gateways: Vec<ActorId>,
     },
+    /// No block took σ while it lived: the KGC no longer sends it on.
+    Expired {
+        sigma: Digest,
+    },
     /// Public verification V1–V6; a failure names its error and its check is the effect's rule.
     Verified {
         sigma: Digest,

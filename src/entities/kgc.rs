@@ -27,9 +27,6 @@ const LIST_AFTER: Micros = Micros(200_000);
 /// Patience with the second of the two packets about a σ.
 const PAIR_PATIENCE: Micros = Micros(5_000_000);
 
-/// What the KGC reports of a σ that no block took in time.
-pub const EXPIRED: &str = "it expired before it was stored";
-
 /// What is known about a σ before it can be routed.
 #[derive(Clone, Debug)]
 struct Half {
@@ -470,8 +467,7 @@ impl Kgc {
         let late: Vec<SigmaId> = self.routed.iter().filter(|(_, r)| r.expires < unix).map(|(id, _)| *id).collect();
         for id in late {
             self.routed.remove(&id);
-            let (what, reason) = ("ciphertext".to_owned(), EXPIRED.to_owned());
-            io.ruled(FactKind::Refused { what, reason, sigma: Some(Digest(id.0)), from: None }, ActorRule::En2);
+            io.ruled(FactKind::Expired { sigma: Digest(id.0) }, ActorRule::En2);
         }
         let most = 8 * self.setup.agreement.t0.0;
         for routed in self.routed.values_mut().filter(|routed| routed.at.0 + routed.wait <= now.0) {

@@ -172,6 +172,7 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Opened { error: Some(e), .. } => format!("{who} cannot open it: {e}.{rule}"),
         F::Authenticated { .. } => format!("{who} verifies the sender's own signature inside."),
         F::Commanded { .. } => format!("{who} takes over the command."),
+        F::Expired { .. } => format!("{who} gives up a ciphertext that no block took while it lived."),
         F::Started { .. } => format!("{who} serves the car without a command, at its default limit and tariff."),
         F::Dispatched { limit_w, power_w, .. } => format!("{who} allows {limit_w} W; {power_w} W flow."),
         F::Metered { energy_uj, .. } => {

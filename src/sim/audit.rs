@@ -208,7 +208,9 @@ fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay:
         let height = found.as_ref().map(|(height, ..)| *height);
         let reader = if *flow == 1 { ev } else { cp };
         let opened = found.and_then(|(_, bytes, time)| unseal(world, &bytes, time, reader));
-        let command = opened.and_then(|(_, message)| Command::decode(Flow(*flow), &message).ok());
+        let command = opened.and_then(|(_, message)| {
+            Command::decode(if *flow == 1 { Flow::COMMAND } else { Flow::PILE }, &message).ok()
+        });
         match &command {
             None if height.is_none() => problems.push(format!("σ {} is not in the chain", sigma.short(8))),
             None => problems.push(format!("σ {} does not open as a command", sigma.short(8))),
@@ -295,7 +297,11 @@ pub fn text(audit: &Audit) -> String {
 }
 
 fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
-    writeln!(out, "{:<6} {:<5} {:>10} {:>10} {:>9} {:>9}  ordered in", "car", "pile", "plug kWh", "bill kWh", "owed", "billed")?;
+    writeln!(
+        out,
+        "{:<6} {:<5} {:>10} {:>10} {:>9} {:>9}  ordered in",
+        "car", "pile", "plug kWh", "bill kWh", "owed", "billed"
+    )?;
     for line in &audit.lines {
         let (ev, cp) = (line.ev.to_string(), line.cp.to_string());
         let (plug, bill) = (wh(line.metered_uj), wh(line.billed_uj.into()));

@@ -200,6 +200,7 @@ impl Kind {
                 F::Step { .. } => "Step",
                 F::Signcrypted { .. } => "Signcrypted",
                 F::Routed { .. } => "Routed",
+                F::Expired { .. } => "Expired",
                 F::Verified { .. } => "Verified",
                 F::DataSetSent { .. } => "DataSetSent",
                 F::DataSetMerged { .. } => "DataSetMerged",
@@ -293,7 +294,8 @@ impl Effect {
             | F::Uploaded { .. }
             | F::Planned { .. }
             | F::Signcrypted { .. }
-            | F::Routed { .. } => Some(2),
+            | F::Routed { .. }
+            | F::Expired { .. } => Some(2),
             F::Verified { .. } => self.actor.filter(|a| a.role == Role::Css).map(|_| 3),
             F::DataSetSent { .. }
             | F::DataSetMerged { .. }

@@ -46,6 +46,7 @@ fn kgc(people: &People) -> Result<Kgc, Stuck> {
         pad: false,
         tickets: Tickets { csc: 1, css: 1, ev: 1 },
         answer_delay: delay,
+        store_uploads: false,
         upload_every: nothing,
         plan_every: nothing,
         crypto: Crypto::Real,

@@ -15,7 +15,6 @@ use crate::entities::actor::{ActorId, Role};
 use crate::entities::command::{AreaLimit, Command, DefaultTariff, StationLimit};
 use crate::entities::cp::own_profile;
 use crate::entities::fact::FactKind;
-use crate::entities::kgc::EXPIRED;
 use crate::entities::plant::Battery;
 use crate::entities::{Entity, Packet, Setup};
 use crate::ledger::{Digest, Micros};
@@ -282,7 +281,7 @@ impl Station {
                 self.unheard.extend(pile.map(|pile| sight.setup.area_of(pile.index)));
             }
             Kind::Fact(FactKind::BlockAppended { sigmas, .. }) => self.in_chain(sigmas),
-            Kind::Fact(FactKind::Refused { sigma: Some(sigma), reason, .. }) if reason == EXPIRED => {
+            Kind::Fact(FactKind::Expired { sigma }) => {
                 self.unstored.remove(sigma);
             }
             Kind::Fact(FactKind::Commanded { flow: 2, kind: 3 }) => self.curtails(actor, effect.t, sight),

@@ -5,7 +5,7 @@ use crate::entities::command::{Period, Profile};
 use crate::entities::setup::{Price, TariffTable};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Scenario;
-use crate::sim::trace::EffectId;
+use crate::sim::trace::{DropReason, EffectId, PacketInfo};
 use crate::sim::world::World;
 
 const S: u64 = 1_000_000;
@@ -50,8 +50,14 @@ impl Plant {
         self.meters.insert(pile, (Micros(0), battery));
     }
 
-    /// The pile has opened and authenticated this command and obeys it.
+    /// The pile obeys this command, which is in the chain.
     fn order(&mut self, t: u64, pile: u16, number: u32, periods: &[(u32, i32)], prices: &[(u32, u32)]) {
+        self.obey(t, pile, number, periods, prices);
+        self.station.in_chain(&[Digest([number as u8; 32])]);
+    }
+
+    /// The pile has opened and authenticated this command and obeys it.
+    fn obey(&mut self, t: u64, pile: u16, number: u32, periods: &[(u32, i32)], prices: &[(u32, u32)]) {
         let profile = Profile {
             transaction: 1_000 + u64::from(pile),
             profile: number,
@@ -213,14 +219,73 @@ fn limits_may_change_one_after_the_other_within_a_second() {
 }
 
 #[test]
-fn nobody_answers_for_caps_when_the_csc_lies_or_a_pile_is_dead() {
-    for (who, what) in
-        [(ActorId::new(Role::Csc, 0), Kind::Behaves { behaviour: Some("overbooking".into()) }), (cp(1), Kind::Crashed)]
-    {
+fn an_area_is_kept_by_its_gateway_and_piles_whatever_a_csc_orders() {
+    let lies = || Kind::Behaves { behaviour: Some("overbooking".into()) };
+    let packet = PacketInfo { item: ItemId(0), tag: PacketTag::Grant, size: 13, sigma: None, slot: None };
+    let lost = Kind::Dropped { to: cp(1), packet, why: DropReason::Loss };
+    let (csc, css) = (ActorId::new(Role::Csc, 0), |index| ActorId::new(Role::Css, index));
+    let cases = [
+        (csc, lies(), vec!["PI-2"]),
+        (css(3), lies(), vec!["PI-2"]),
+        (css(1), Kind::Crashed, vec![]),
+        (css(1), lost, vec![]),
+        (cp(1), Kind::Crashed, vec![]),
+    ];
+    for (who, what, broken) in cases {
         let mut plant = two(7_500, 7_501);
-        plant.see(Micros(20), who, what);
-        plant.read(600 * S, 0, 0);
+        plant.see(Micros(20), who, what.clone());
+        plant.read(20 * S, 0, 0);
+        assert_eq!(plant.broken(), broken, "{who} {what:?}");
+    }
+}
+
+#[test]
+fn a_feeder_below_the_sum_of_its_areas_needs_honest_csc() {
+    for (liar, broken) in [(false, vec!["PI-2"]), (true, vec![])] {
+        let mut plant = Plant::new();
+        for (pile, watts) in [(0, 14_000), (2, 17_000)] {
+            plant.arrive(pile, battery());
+            plant.order(0, pile, 1, &[(0, watts)], &[(0, 1)]);
+            plant.flow(10, pile, watts);
+        }
+        if liar {
+            plant.see(Micros(20), ActorId::new(Role::Csc, 0), Kind::Behaves { behaviour: Some("overbooking".into()) });
+        }
+        plant.read(20 * S, 0, 0);
+        assert_eq!(plant.broken(), broken);
+    }
+}
+
+#[test]
+fn ten_seconds_into_a_limit_an_area_above_it_breaks_pi_2_once() {
+    let mut plant = two(7_000, 7_000);
+    let from = plant.setup.genesis_time;
+    let limit = AreaLimit { limit_w: 13_999, from, to: from + 60 };
+    plant.station.limits.push(Curtailed { area: 0, since: Micros(0), limit, told: false });
+    for (at, broken) in [(9, 0), (11, 1), (30, 1)] {
+        plant.read(at * S, 0, 0);
+        assert_eq!(plant.broken(), vec!["PI-2"; broken], "{at} s");
+    }
+}
+
+#[test]
+fn what_was_obeyed_and_neither_stored_nor_reported_breaks_pi_8() {
+    let (kgc, css) = (ActorId::new(Role::Kgc, 0), ActorId::new(Role::Css, 2));
+    let sigma = Digest([1; 32]);
+    let reported = FactKind::Expired { sigma };
+    let (header, parent) = (Digest::ZERO, Digest::ZERO);
+    let stored = FactKind::BlockAppended { height: 1, header, parent, count: 1, sigmas: vec![sigma] };
+    for (news, broken) in [(None, vec!["PI-8"]), (Some((kgc, reported)), vec![]), (Some((css, stored)), vec![])] {
+        let mut plant = Plant::new();
+        plant.arrive(0, battery());
+        plant.obey(0, 0, 1, &[(0, 0)], &[(0, 1)]);
+        if let Some((who, fact)) = news {
+            plant.see(Micros(100 * S), who, Kind::Fact(fact));
+        }
+        plant.see(Micros(149 * S), css, Kind::Resumed);
         assert_eq!(plant.broken(), [""; 0]);
+        plant.see(Micros(151 * S), css, Kind::Resumed);
+        assert_eq!(plant.broken(), broken);
     }
 }
 
@@ -260,7 +325,14 @@ fn power_without_a_command_and_feeding_back_break_pi_3() {
     assert_eq!(plant.broken(), ["PI-3"]);
     let mut plant = two(7_500, 0);
     plant.flow(20, 1, -1);
-    assert_eq!(plant.broken(), ["PI-3"]);
+    assert_eq!(plant.broken(), ["PI-3", "PI-3"], "neither ordered nor allowed by the car");
+    let mut plant = Plant::new();
+    plant.arrive(0, battery().feeding_back(true));
+    plant.order(0, 0, 1, &[(0, -5_000)], &[(0, 1)]);
+    plant.flow(10, 0, -5_000);
+    assert_eq!(plant.broken(), [""; 0]);
+    plant.flow(20, 0, -5_001);
+    assert_eq!(plant.broken(), ["PI-3"], "more than ordered");
 }
 
 #[test]

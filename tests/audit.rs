@@ -1,0 +1,101 @@
+//! Every bill of an honest run is traced to its orders, blocks and meter; one that differs anywhere is found, and said how
+//! (WORLD.md §4, §7.5).
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use voltcast::entities::fact::FactKind;
+use voltcast::sim::audit::{self, Audit};
+use voltcast::sim::scenario::Scenario;
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::{Kind, Trace};
+
+type Change = fn(&mut FactKind);
+
+const ROOT: BranchId = BranchId(0);
+
+fn play(scenario: Scenario) -> Timelines {
+    let mut run = Timelines::open_headless(scenario, vec![]).unwrap();
+    assert_eq!(run.run(ROOT, Until::End, u32::MAX), Stop::End);
+    run
+}
+
+fn audited(run: &Timelines) -> Audit {
+    audit::audit(run.world(ROOT), run.trace(ROOT))
+}
+
+/// The audit of a run whose last bills say something else than they did.
+fn tampered(run: &Timelines, change: impl Fn(&mut FactKind)) -> Audit {
+    let mut trace = Trace::new();
+    for effect in run.trace(ROOT).effects() {
+        let mut effect = effect.clone();
+        if let Kind::Fact(fact @ FactKind::Billed { last: true, .. }) = &mut effect.kind {
+            change(fact);
+        }
+        trace.push(effect).unwrap();
+    }
+    audit::audit(run.world(ROOT), &trace)
+}
+
+#[test]
+fn the_bills_of_a_morning_are_traced_to_blocks_plaintext_and_meter() {
+    let run = play(Scenario::preset("morning").unwrap());
+    let found = audited(&run);
+    assert!(found.holds(), "{}", audit::text(&found));
+    assert_eq!(found.lines.len(), 20);
+    for line in &found.lines {
+        assert!(line.orders.iter().all(|order| order.height.is_some() && order.plain.is_some()));
+        assert!(line.uploads >= 4, "{} of {}", line.uploads, line.ev);
+        assert!(line.told_wh.is_some_and(|wh| wh > 0));
+    }
+    let text = audit::text(&found);
+    assert!(
+        text.ends_with("audit: 20 bills, each traced to its orders, blocks and meter; nothing differs\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bill_that_differs_anywhere_is_found() {
+    let run = play(Scenario::preset("day4").unwrap());
+    assert!(audited(&run).holds());
+    let cases: [(&str, Change); 4] = [
+        ("energy in µJ by the plug", |fact| {
+            if let FactKind::Billed { energy_uj, .. } = fact {
+                *energy_uj += 1;
+            }
+        }),
+        ("money in minor units", |fact| {
+            if let FactKind::Billed { total, .. } = fact {
+                *total += 1;
+            }
+        }),
+        ("orders transaction", |fact| {
+            if let FactKind::Billed { transaction, .. } = fact {
+                *transaction += 1_000;
+            }
+        }),
+        ("names other blocks", |fact| {
+            if let FactKind::Billed { heights, .. } = fact {
+                *heights = vec![Some(7)];
+            }
+        }),
+    ];
+    for (problem, change) in cases {
+        let found = tampered(&run, change);
+        assert!(!found.holds(), "{problem}");
+        for line in &found.lines {
+            assert!(line.problems.iter().any(|p| p.contains(problem)), "{problem}: {:?}", line.problems);
+        }
+    }
+}
+
+#[test]
+fn a_bill_without_a_block_is_found() {
+    // From here on no consensus message passes: piles act on delivery, and no block ever holds what they obeyed.
+    let day4 = include_str!("../src/sim/presets/day4.toml");
+    let text = format!("{day4}\n[[fault]]\nat = \"1s\"\ndo = {{ block = {{ from = \"css*\", to = \"css*\" }} }}\n");
+    let run = play(Scenario::from_toml(&text).unwrap());
+    let found = audited(&run);
+    assert_eq!(found.lines.len(), 3);
+    assert!(found.lines.iter().all(|line| line.problems.iter().any(|p| p.contains("is not in the chain"))));
+}
