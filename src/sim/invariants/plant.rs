@@ -18,6 +18,7 @@ use crate::entities::fact::FactKind;
 use crate::entities::plant::Battery;
 use crate::entities::{Entity, Packet, Setup};
 use crate::ledger::{Digest, Micros};
+use crate::pbft::Quorum;
 use crate::sim::trace::{Effect, ItemId, Kind, PacketTag};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,7 +238,8 @@ impl Station {
         self.unstored.remove(&sigma);
         let liars = self.excused.iter().filter(|a| a.role == Role::Css).count();
         let others = self.excused.iter().any(|a| matches!(a.role, Role::Kgc | Role::Csc));
-        (liars <= usize::from((setup.n - 1) / 3) && !others).then(|| Finding::broken("PI-8", text))
+        let f = Quorum::new(setup.n).map_or(0, |quorum| quorum.f());
+        (liars <= usize::from(f) && !others).then(|| Finding::broken("PI-8", text))
     }
 
     fn in_chain(&mut self, sigmas: &[Digest]) {
