@@ -1,9 +1,11 @@
 //! Exact message counts of fault-free runs (CONSENSUS.md §7, item 8): 2n(n−1) per block, data sets counted apart.
 
 mod support;
-use support::{Net, sigma};
-use voltcast::ledger::Seq;
+use std::sync::Arc;
+use support::{Net, config_with, sigma};
+use voltcast::ledger::{Micros, Seq};
 use voltcast::pbft::View;
+use voltcast::pbft::message::Message;
 
 const SIZES: [u16; 6] = [4, 5, 6, 7, 10, 31];
 
@@ -68,7 +70,7 @@ fn many_blocks_in_a_row_stay_exact_and_the_follower_has_them_all() {
 #[test]
 fn a_view_change_costs_n_n_minus_1_when_the_primary_is_dead() {
     for n in SIZES {
-        let mut net = Net::new(n);
+        let mut net = without_resending(n, 16, 32);
         net.dead = vec![0];
         net.request(1, &sigma(1));
         net.run_ms(10_000);
@@ -80,6 +82,49 @@ fn a_view_change_costs_n_n_minus_1_when_the_primary_is_dead() {
         assert!(net.answers <= late * nn, "only those who came after the quorum are answered");
         assert!(net.replicas[1..].iter().all(|r| r.level().view == View(1)));
         assert_eq!(net.replicas[0].executed(), Seq(0));
+    }
+}
+
+/// Retransmission comes on top of the counts of the protocol itself.
+fn without_resending(n: u16, k: u64, l: u64) -> Net {
+    let mut cfg = config_with(n, k, l);
+    cfg.resend = Micros(3_600_000_000);
+    Net::with(Arc::new(cfg))
+}
+
+#[test]
+fn a_view_change_costs_n_squared_minus_1_when_all_are_alive_and_a_carried_slot_its_two_rounds() {
+    for n in SIZES {
+        let mut net = without_resending(n, 16, 32);
+        net.filter = Box::new(|_, _, m| match &**m {
+            Message::Commit(s) if s.statement.view == View(0) => None,
+            _ => Some(m.clone()),
+        });
+        net.request(0, &sigma(1));
+        net.run_ms(10_000);
+        net.assert_chain(1);
+        let (n1, nn) = (u64::from(n) - 1, u64::from(n));
+        assert!(net.replicas.iter().all(|r| r.level().view == View(1)));
+        assert_eq!(net.count("VIEW-CHANGE") + net.count("NEW-VIEW") - net.answers, nn * nn - 1, "n = {n}");
+        assert_eq!((net.count("PREPARE"), net.count("COMMIT")), (2 * n1 * n1, 2 * nn * n1), "once more in view 1");
+    }
+}
+
+#[test]
+fn a_checkpoint_costs_n_n_minus_1_and_moves_the_window() {
+    for n in SIZES.into_iter().filter(|n| *n < 31) {
+        let mut net = without_resending(n, 2, 4);
+        for number in 0..9 {
+            net.request(0, &sigma(number));
+            net.run_ms(50);
+        }
+        net.run_ms(1_000);
+        net.assert_chain(9);
+        let (n1, nn) = (u64::from(n) - 1, u64::from(n));
+        assert_eq!(net.count("CHECKPOINT"), 4 * nn * n1);
+        assert_eq!(agreement(&net), 2 * nn * n1 * 9);
+        assert_eq!(net.sent.values().sum::<u64>(), 2 * nn * n1 * 9 + 4 * nn * n1, "nothing else was sent");
+        assert!(net.replicas.iter().all(|r| r.low() == Seq(8) && r.log().slots.len() == 1));
     }
 }
 

@@ -86,8 +86,34 @@ fn encodings() -> Vec<Vec<u8>> {
     net.request(1, &sigma(1));
     net.run_ms(10_000);
     let all: Vec<Vec<u8>> = seen.borrow().values().cloned().collect();
-    assert_eq!(all.len(), 8, "DATASET, the three phases, VIEW-CHANGE, NEW-VIEW, FETCH, BODY");
-    all
+    assert_eq!(all.len(), 9, "DATASET, the three phases, VIEW-CHANGE, NEW-VIEW, STATUS, FETCH, BODY");
+    all.into_iter().chain(transfers()).collect()
+}
+
+/// What a replica that was away is sent: blocks, or a snapshot where they are not kept, and the proof.
+fn transfers() -> Vec<Vec<u8>> {
+    let seen: Rc<RefCell<BTreeMap<&'static str, Vec<u8>>>> = Rc::default();
+    for retain in [None, Some(1)] {
+        let book = seen.clone();
+        let mut net = Net::with(Arc::new(Config { retain, ..config_with(4, 2, 4) }));
+        net.filter = Box::new(move |_, _, m| {
+            book.borrow_mut().insert(m.name(), m.encode());
+            Some(m.clone())
+        });
+        net.dead = vec![3];
+        for number in 0..7 {
+            net.request(0, &sigma(number));
+            net.run_ms(100);
+        }
+        net.dead = vec![];
+        net.request(3, &sigma(9));
+        net.run_ms(5_000);
+        net.assert_chain(8);
+        let stable = Message::Stable(net.replicas[0].checkpoints().stable().clone());
+        seen.borrow_mut().insert(stable.name(), stable.encode());
+    }
+    let names = ["CHECKPOINT", "FETCH", "BLOCKS", "SNAPSHOT", "STABLE"];
+    names.into_iter().map(|name| seen.borrow().get(name).unwrap_or_else(|| panic!("no {name}")).clone()).collect()
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl Cp {
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
+            Input::Restart(_) => self.enrolment.restart(io),
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),

@@ -92,6 +92,7 @@ impl Csc {
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
+            Input::Restart(_) => self.enrolment.restart(io),
             Input::Start => {
                 self.enrolment.start(io);
                 self.next_task(now, io);

@@ -103,6 +103,11 @@ impl Css {
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
             Input::Start => self.enrolment.start(io),
+            Input::Restart(_) if self.replica.is_none() => self.enrolment.restart(io),
+            Input::Restart(durable) => {
+                self.forget();
+                self.agree(now, pbft::Input::Start(durable.cloned().map(Box::new)), io);
+            }
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.station.busy(), io),
             Input::Timer(TimerId::AreaLimit) => self.on_limit(now, io),
@@ -154,7 +159,7 @@ impl Css {
         };
         self.signer = Some(signer.clone());
         self.replica = Some(Replica::new(genesis.config.clone(), ReplicaId(self.me().index), signer));
-        self.agree(now, pbft::Input::Start, io);
+        self.agree(now, pbft::Input::Start(None), io);
     }
 
     /// EN-3: verify, pass on to the piles once, hand to the replica.
@@ -218,10 +223,13 @@ impl Css {
         match output {
             pbft::Output::Persist(record) => {
                 io.bench.charge(cost::PERSIST);
-                io.out.push(Output::Persist(record_name(&record)));
+                io.out.push(Output::Record(record));
             }
             pbft::Output::Send { to, msg } => {
-                self.signed(&msg, io);
+                // Anything else that is signed and goes to one only was signed and told before.
+                if matches!(&*msg, Message::DataSet(_) | Message::Fetch(_) | Message::Status(_)) {
+                    self.signed(&msg, io);
+                }
                 io.send(to, Packet::Pbft(msg));
             }
             pbft::Output::Broadcast(msg) => {
@@ -269,7 +277,7 @@ impl Css {
             }
             pbft::Output::Trace { rule, outcome, about } => {
                 self.coverage.note(rule, &outcome);
-                if matches!(rule, pbft::Rule::Tm1 | pbft::Rule::Tm2 | pbft::Rule::Vc5) {
+                if matches!(rule, pbft::Rule::Tm1 | pbft::Rule::Tm2 | pbft::Rule::Tm4 | pbft::Rule::Vc5) {
                     self.impatience = Some(rule);
                 }
                 trace(rule, &outcome, &about, io);
@@ -278,7 +286,7 @@ impl Css {
     }
 
     /// What goes out signed is a fact of its own.
-    fn signed(&self, msg: &Message, io: &mut Io<'_, '_>) {
+    fn signed(&mut self, msg: &Message, io: &mut Io<'_, '_>) {
         let Some((kind, signed)) = msg.signed() else { return };
         io.bench.charge(cost::SIGN);
         let st = &signed.statement;
@@ -295,25 +303,15 @@ impl Css {
             (Kind::DataSet, Message::DataSet(set)) => {
                 io.fact(FactKind::DataSetSent { number: seq, count: set.items.len() as u32 });
             }
+            (Kind::Checkpoint, _) => io.fact(FactKind::Checkpoint { height: seq, state: digest, stable: false }),
             (Kind::ViewChange, _) => {
-                let rule = self.impatience.unwrap_or(pbft::Rule::Tm1);
+                // Without a new reason it is said again to whoever may have missed it.
+                let Some(rule) = self.impatience.take() else { return };
                 let reason = rule.text().to_owned();
                 io.ruled(FactKind::ViewChange { target: view, reason }, Rule::Agreement(rule));
             }
             _ => {}
         }
-    }
-}
-
-fn record_name(record: &pbft::Record) -> &'static str {
-    match record {
-        pbft::Record::Level { .. } => "level",
-        pbft::Record::Vote { .. } => "vote",
-        pbft::Record::Body { .. } => "body",
-        pbft::Record::Prepared(_) => "prepared certificate",
-        pbft::Record::OwnViewChange(_) => "own view change",
-        pbft::Record::NewView(_) => "new view",
-        pbft::Record::Block { .. } => "block",
     }
 }
 
@@ -338,6 +336,9 @@ fn trace(rule: pbft::Rule, outcome: &Outcome, about: &About, io: &mut Io<'_, '_>
         Outcome::Hold(reason) => held(reason, about),
         // The same thing twice is what relays and retries are for, not a refusal that anybody should worry about.
         Outcome::Reject(pbft::Reason::Duplicate | pbft::Reason::AlreadyStored) => None,
+        // What comes after a quorum is late, not wrong; what is asked too often is answered a little later.
+        Outcome::Reject(pbft::Reason::RateLimited) => None,
+        Outcome::Reject(pbft::Reason::BelowWindow) if rule != pbft::Rule::Pp4 => None,
         Outcome::Reject(reason) => Some(refused(reason, about)),
     };
     if let Some(kind) = fact {
@@ -363,6 +364,7 @@ fn accepted(about: &About) -> Option<FactKind> {
 fn fetched(about: &About) -> Option<FactKind> {
     match *about {
         About::Slot { seq, digest, .. } => Some(FactKind::BodyFetched { seq: seq.0, digest }),
+        About::State { seq, digest } => Some(FactKind::StateTransferred { height: seq.0, state: digest }),
         _ => None,
     }
 }
@@ -371,6 +373,9 @@ fn noted(rule: pbft::Rule, about: &About) -> Option<FactKind> {
     match (rule, *about) {
         (pbft::Rule::Pd1, About::Slot { view, seq, digest }) => {
             Some(FactKind::Prepared { view: view.0, seq: seq.0, digest })
+        }
+        (pbft::Rule::Cp3, About::State { seq, digest }) => {
+            Some(FactKind::Checkpoint { height: seq.0, state: digest, stable: true })
         }
         (pbft::Rule::Cl1, About::Slot { view, seq, digest }) => {
             Some(FactKind::Committed { view: view.0, seq: seq.0, digest })

@@ -206,6 +206,13 @@ impl Enrolment {
         io.timer(TimerId::Request, Micros(delay));
     }
 
+    /// After a crash that may have come before the first request was posted.
+    pub fn restart(&mut self, io: &mut Io<'_, '_>) {
+        if self.key.is_none() && self.open.is_none() {
+            self.start(io);
+        }
+    }
+
     fn role(&self) -> crate::clmmsc::Role {
         use crate::clmmsc::Role as R;
         match self.me.role {

@@ -94,6 +94,7 @@ impl Ev {
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
+            Input::Restart(_) => self.enrolment.restart(io),
             Input::Start => self.enrolment.start(io),
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Tickets) => self.enrolment.on_tickets_due(now, self.charges(), io),

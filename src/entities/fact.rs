@@ -432,4 +432,16 @@ pub enum FactKind {
         owner: ActorId,
         error: Option<String>,
     },
+
+    /// A gateway vouches for its state after a block, or (`stable`) a quorum does.
+    Checkpoint {
+        height: u64,
+        state: Digest,
+        stable: bool,
+    },
+    /// A proven state, or older blocks down to this height, were taken over from a peer.
+    StateTransferred {
+        height: u64,
+        state: Digest,
+    },
 }

@@ -75,6 +75,8 @@ impl TimerId {
             TimerId::Pbft(pbft::Timer::Progress) => "progress",
             TimerId::Pbft(pbft::Timer::NewView) => "new-view",
             TimerId::Pbft(pbft::Timer::Fetch) => "fetch",
+            TimerId::Pbft(pbft::Timer::Resend) => "resend",
+            TimerId::Pbft(pbft::Timer::Status) => "status",
         }
     }
 }
@@ -100,6 +102,9 @@ pub enum PlantEvent {
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     Start,
+    /// After a crash, with what the replica of a gateway persisted (`None` if that is lost). Keys and what else an actor
+    /// holds count as persisted before it acts on them.
+    Restart(Option<&'a pbft::Durable>),
     Deliver {
         from: NodeId,
         packet: &'a Packet,
@@ -134,6 +139,8 @@ pub enum Wish {
 pub enum Output {
     /// Durable before any later output of the step is carried out.
     Persist(&'static str),
+    /// The same, for what a gateway must not forget over a crash.
+    Record(pbft::Record),
     Send {
         to: NodeId,
         packet: Packet,

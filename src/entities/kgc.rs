@@ -143,6 +143,7 @@ impl Kgc {
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
+            Input::Restart(_) => {}
             Input::Start => io.fact(FactKind::SetUp { params_id: Digest(self.setup.params.id) }),
             Input::Timer(TimerId::Answer) => self.send_answers(now, io),
             Input::Timer(TimerId::List | TimerId::Epoch) => self.send_lists(now, io),
@@ -259,8 +260,8 @@ impl Kgc {
                 ttl_max: p.ttl_max.into(),
                 max_lag: p.epoch_len.into(),
             },
-            k: 16,
-            l: 32,
+            k: a.checkpoint,
+            l: a.window,
             time: Secs(s.genesis_time),
         };
         let mut config = Config::new(genesis).ok()?;
@@ -271,6 +272,11 @@ impl Kgc {
         config.backoff_cap = a.backoff_cap;
         config.fetch_timeout = a.fetch_timeout;
         config.drift = a.drift;
+        config.pool_max = a.pool_max;
+        config.resend = a.resend;
+        config.status_every = a.status_every;
+        config.retain = a.retain;
+        config.rotate_every = a.rotate_every;
         Some(Genesis { config: Arc::new(config), directory })
     }
 

@@ -39,6 +39,16 @@ pub struct Agreement {
     pub fetch_timeout: Micros,
     /// Seconds.
     pub drift: u64,
+    /// Checkpoint interval and window, in slots.
+    pub checkpoint: u64,
+    pub window: u64,
+    pub pool_max: u64,
+    pub resend: Micros,
+    pub status_every: Micros,
+    /// Blocks kept; all if `None`.
+    pub retain: Option<u64>,
+    /// Blocks per view; 0 is without end.
+    pub rotate_every: u64,
 }
 
 /// Tickets per epoch.

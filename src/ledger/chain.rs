@@ -1,16 +1,16 @@
 //! The consortium chain as one node holds it: blocks by height, an index of ciphertexts, the state (CONSENSUS.md §3.12).
 //!
-//! It only grows, by [`Chain::append`], which applies an agreed slot. Certificates live above, keyed by height.
+//! It grows by [`Chain::append`], which applies an agreed slot; it may begin above genesis, at a proven state, and then be
+//! completed downwards along the parent links. Certificates live above, keyed by height.
 
 use super::block::{Block, BlockHeader, VoidReason, voids_digest};
-use super::hash::c32;
 use super::proposal::{Proposal, leaves, null_digest, root_of_leaves, tx_node};
 use super::sigma::Sigma;
 use super::state::{Policy, State, Taken, apply};
 use super::types::{Digest, Secs, Seq};
 use crate::clmmsc::merkle;
 use core::ops::RangeInclusive;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// What became of an ordered ciphertext.
@@ -61,23 +61,51 @@ pub enum Fault {
     Voids,
 }
 
-/// Blocks from genesis to the head, with the state after the head.
+/// Whether proposal, ciphertexts and voids of a block are those of its header.
+fn body_of(block: &Block) -> Result<(), Fault> {
+    let header = &block.header;
+    let proposal = block.proposal.as_ref().map_or_else(null_digest, |p| p.digest());
+    let txs = block.proposal.iter().flat_map(|p| &p.txs);
+    let leaves: Vec<merkle::Hash> = txs.map(|sigma| Sigma::leaf_of(&sigma.id, sigma.bytes()).0).collect();
+    if header.proposal != proposal {
+        Err(Fault::Proposal)
+    } else if header.tx_root != root_of_leaves(&leaves) {
+        Err(Fault::Root)
+    } else if header.voids != voids_digest(&block.voids) {
+        Err(Fault::Voids)
+    } else {
+        Ok(())
+    }
+}
+
+/// Blocks from a base (genesis, or a proven state) to the head, with the state after the head.
 #[derive(Clone, Debug)]
 pub struct Chain {
     policy: Policy,
-    genesis: BlockHeader,
-    /// Block of height h at index h − 1, with the digest it had when it was appended.
-    blocks: Vec<(Digest, Arc<Block>)>,
-    genesis_digest: Digest,
+    /// The header below the first block held.
+    base: BlockHeader,
+    base_digest: Digest,
+    /// The block i places above the base at index i − 1, with the digest it had when it was appended.
+    blocks: VecDeque<(Digest, Arc<Block>)>,
     index: BTreeMap<Digest, (Seq, u32)>,
-    state: State,
+    /// Shared with the snapshots taken of it.
+    state: Arc<State>,
 }
 
 impl Chain {
     pub fn new(policy: Policy, network_id: Digest, genesis_time: Secs) -> Self {
-        let genesis = BlockHeader::genesis(network_id, genesis_time);
-        let genesis_digest = genesis.digest();
-        Chain { policy, genesis, blocks: Vec::new(), genesis_digest, index: BTreeMap::new(), state: State::default() }
+        Chain::at(policy, BlockHeader::genesis(network_id, genesis_time), Arc::default())
+    }
+
+    /// A chain that begins above a proven header, with the state after it.
+    pub fn at(policy: Policy, base: BlockHeader, state: Arc<State>) -> Self {
+        let base_digest = base.digest();
+        Chain { policy, base, base_digest, blocks: VecDeque::new(), index: BTreeMap::new(), state }
+    }
+
+    /// Height below the first block held; 0 if the chain is whole.
+    pub fn base(&self) -> Seq {
+        self.base.height
     }
 
     pub fn policy(&self) -> &Policy {
@@ -88,37 +116,42 @@ impl Chain {
         &self.state
     }
 
+    /// The state after the head, shared.
+    pub fn shared_state(&self) -> Arc<State> {
+        self.state.clone()
+    }
+
     /// Height of the last block; 0 for genesis.
     pub fn height(&self) -> Seq {
-        Seq(self.blocks.len() as u64)
+        Seq(self.base.height.0 + self.blocks.len() as u64)
     }
 
     /// Header of the last block.
     pub fn head(&self) -> &BlockHeader {
-        self.blocks.last().map_or(&self.genesis, |(_, b)| &b.header)
+        self.blocks.back().map_or(&self.base, |(_, b)| &b.header)
     }
 
     /// Digest of the last block.
     pub fn head_digest(&self) -> Digest {
-        self.blocks.last().map_or(self.genesis_digest, |(d, _)| *d)
+        self.blocks.back().map_or(self.base_digest, |(d, _)| *d)
     }
 
     pub fn header(&self, height: Seq) -> Option<&BlockHeader> {
-        if height == Seq(0) { Some(&self.genesis) } else { self.block(height).map(|b| &b.header) }
+        if height == self.base.height { Some(&self.base) } else { self.block(height).map(|b| &b.header) }
     }
 
-    /// `None` above the head and for genesis, which has only a header.
+    /// `None` above the head, and for the base and below: of the base only the header is held.
     pub fn block(&self, height: Seq) -> Option<&Arc<Block>> {
         self.entry(height).map(|(_, b)| b)
     }
 
     /// Digest of the block at `height`, as it was when appended.
     pub fn digest(&self, height: Seq) -> Option<Digest> {
-        if height == Seq(0) { Some(self.genesis_digest) } else { self.entry(height).map(|(d, _)| *d) }
+        if height == self.base.height { Some(self.base_digest) } else { self.entry(height).map(|(d, _)| *d) }
     }
 
     fn entry(&self, height: Seq) -> Option<&(Digest, Arc<Block>)> {
-        self.blocks.get(usize::try_from(height.0.checked_sub(1)?).ok()?)
+        self.blocks.get(usize::try_from(height.0.checked_sub(self.base.height.0 + 1)?).ok()?)
     }
 
     /// Blocks of the given heights, as far as they exist.
@@ -133,9 +166,15 @@ impl Chain {
 
     /// Applies the next agreed slot (`None`: the null slot) and links its block.
     pub fn append(&mut self, proposal: Option<&Arc<Proposal>>) -> Arc<Block> {
-        let parent = self.blocks.last().map_or(&self.genesis, |(_, b)| &b.header);
-        let block = Arc::new(apply(&self.policy, &mut self.state, parent, proposal));
-        for (index, sigma) in (0u32..).zip(proposal.iter().flat_map(|p| &p.txs)) {
+        let parent = self.blocks.back().map_or(&self.base, |(_, b)| &b.header);
+        let block = Arc::new(apply(&self.policy, Arc::make_mut(&mut self.state), parent, proposal));
+        self.index_block(&block);
+        self.blocks.push_back((block.header.digest(), block.clone()));
+        block
+    }
+
+    fn index_block(&mut self, block: &Block) {
+        for (index, sigma) in (0u32..).zip(block.proposal.iter().flat_map(|p| &p.txs)) {
             let place = (block.header.height, index);
             let void = block.voids.iter().any(|(i, _)| *i == index);
             if void {
@@ -144,8 +183,39 @@ impl Chain {
                 self.index.insert(sigma.id, place);
             }
         }
-        self.blocks.push((block.header.digest(), block.clone()));
-        block
+    }
+
+    /// Completes the chain downwards by the block at its base, whose parent's header becomes the new base.
+    ///
+    /// # Errors
+    /// What does not fit: the block must hash to what is linked, and `parent` be what it links to.
+    pub fn prepend(&mut self, block: &Arc<Block>, parent: BlockHeader) -> Result<(), Fault> {
+        if block.header.digest() != self.base_digest || block.header.height.0 == 0 {
+            return Err(Fault::Header);
+        }
+        if parent.digest() != block.header.parent || parent.height.0 + 1 != block.header.height.0 {
+            return Err(Fault::Parent);
+        }
+        body_of(block)?;
+        self.blocks.push_front((self.base_digest, block.clone()));
+        self.base_digest = block.header.parent;
+        self.base = parent;
+        self.index_block(block);
+        Ok(())
+    }
+
+    /// Forgets the blocks up to a height; the header of the last one becomes the base.
+    pub fn forget(&mut self, height: Seq) {
+        while self.base.height < height {
+            let Some((digest, block)) = self.blocks.pop_front() else { return };
+            for sigma in block.proposal.iter().flat_map(|p| &p.txs) {
+                if self.index.get(&sigma.id).is_some_and(|(h, _)| *h == block.header.height) {
+                    self.index.remove(&sigma.id);
+                }
+            }
+            self.base = block.header.clone();
+            self.base_digest = digest;
+        }
     }
 
     /// Where σ stands: where it was applied, else where it was first ordered and void.
@@ -180,43 +250,29 @@ impl Chain {
     }
 
     fn verify_one(&self, height: Seq) -> Result<(), Fault> {
-        if height == Seq(0) {
-            return if self.genesis.digest() == self.genesis_digest { Ok(()) } else { Err(Fault::Header) };
+        if height == self.base.height {
+            return if self.base.digest() == self.base_digest { Ok(()) } else { Err(Fault::Header) };
         }
         let (stored, block) = self.entry(height).ok_or(Fault::Missing)?;
         let header = &block.header;
         let parent = self.digest(Seq(height.0 - 1)).ok_or(Fault::Missing)?;
-        let proposal = block.proposal.as_ref().map_or_else(null_digest, |p| p.digest());
-        let leaves: Vec<merkle::Hash> = block
-            .proposal
-            .iter()
-            .flat_map(|p| &p.txs)
-            .map(|sigma| Sigma::leaf_of(&sigma.id, sigma.bytes()).0)
-            .collect();
         if header.digest() != *stored || header.height != height {
             Err(Fault::Header)
         } else if header.parent != parent {
             Err(Fault::Parent)
-        } else if header.proposal != proposal {
-            Err(Fault::Proposal)
-        } else if header.tx_root != root_of_leaves(&leaves) {
-            Err(Fault::Root)
-        } else if header.voids != voids_digest(&block.voids) {
-            Err(Fault::Voids)
         } else {
-            Ok(())
+            body_of(block)
         }
     }
 
     /// Changes a stored block behind the chain's back, as a corrupt disk would.
     #[cfg(test)]
     pub(super) fn change_block(&mut self, height: Seq, change: &dyn Fn(&mut Block)) {
-        change(Arc::make_mut(&mut self.blocks[height.0 as usize - 1].1));
+        change(Arc::make_mut(&mut self.blocks[(height.0 - self.base.height.0) as usize - 1].1));
     }
 
     /// C32("state"; height, block digest, nullacc) at the head.
     pub fn state_digest(&self) -> Digest {
-        let height = self.height().0.to_le_bytes();
-        c32("state", &[&height, &self.head_digest().0, &self.state.nullacc().0])
+        self.head().state_digest()
     }
 }

@@ -6,7 +6,6 @@
 use super::block::{Block, BlockHeader, VoidReason, Voids, voids_digest};
 use super::hash::c32;
 use super::proposal::{Proposal, VERSION, null_digest, root_of_leaves};
-use super::sigma::Sigma;
 use super::types::{Digest, Secs, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,16 +24,25 @@ pub struct Policy {
 /// Who took a nullifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Taken {
-    pub sigma: Digest,
-    pub height: Seq,
+    /// σ and the height of its block; unknown where the state came as a snapshot, which proves only the nullifier.
+    pub by: Option<(Digest, Seq)>,
     pub epoch: u32,
+}
+
+/// Live nullifiers per epoch, ascending, each epoch's in the order in which they were taken.
+pub type Nullifiers = Vec<(u32, Vec<Digest>)>;
+
+/// The nullifiers of one epoch in order, and the running hash over them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Epoch {
+    acc: Digest,
+    order: Vec<Digest>,
 }
 
 /// Nullifiers of the epochs that can still matter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
-    /// Running hash per live epoch, over its nullifiers in order.
-    acc: BTreeMap<u32, Digest>,
+    epochs: BTreeMap<u32, Epoch>,
     taken: BTreeMap<Digest, Taken>,
 }
 
@@ -53,13 +61,31 @@ impl State {
     pub(super) fn around(&self, proposal: Option<&Proposal>) -> State {
         let txs = proposal.into_iter().flat_map(|p| &p.txs);
         let met = txs.filter_map(|tx| Some((tx.nullifier, *self.taken.get(&tx.nullifier)?)));
-        State { acc: self.acc.clone(), taken: met.collect() }
+        let running = self.epochs.iter().map(|(epoch, of)| (*epoch, Epoch { acc: of.acc, order: Vec::new() }));
+        State { epochs: running.collect(), taken: met.collect() }
     }
 
-    fn take(&mut self, sigma: &Sigma, height: Seq) {
-        let acc = self.acc.entry(sigma.epoch).or_insert(Digest::ZERO);
-        *acc = c32("nullacc", &[&acc.0, &sigma.nullifier.0]);
-        self.taken.insert(sigma.nullifier, Taken { sigma: sigma.id, height, epoch: sigma.epoch });
+    /// The state as lists, for a snapshot.
+    pub fn nullifiers(&self) -> Nullifiers {
+        self.epochs.iter().map(|(epoch, of)| (*epoch, of.order.clone())).collect()
+    }
+
+    /// Inverse of [`State::nullifiers`]; whoever calls it compares [`State::nullacc`] with what was agreed.
+    pub fn restore(lists: &Nullifiers) -> State {
+        let mut state = State::default();
+        for (epoch, order) in lists {
+            for nullifier in order {
+                state.take(*nullifier, Taken { by: None, epoch: *epoch });
+            }
+        }
+        state
+    }
+
+    fn take(&mut self, nullifier: Digest, taken: Taken) {
+        let epoch = self.epochs.entry(taken.epoch).or_default();
+        epoch.acc = c32("nullacc", &[&epoch.acc.0, &nullifier.0]);
+        epoch.order.push(nullifier);
+        self.taken.insert(nullifier, taken);
     }
 
     /// Drops every epoch none of whose ciphertexts could pass verification any more.
@@ -68,15 +94,15 @@ impl State {
             let end = (u64::from(epoch) + 1).saturating_mul(policy.epoch_secs);
             end.saturating_add(policy.skew).saturating_add(policy.ttl_max).saturating_add(policy.max_lag) < time.0
         };
-        if self.acc.keys().any(|e| over(*e)) {
-            self.acc.retain(|epoch, _| !over(*epoch));
+        if self.epochs.keys().any(|e| over(*e)) {
+            self.epochs.retain(|epoch, _| !over(*epoch));
             self.taken.retain(|_, t| !over(t.epoch));
         }
     }
 
     /// C32("nullacc"; for each live epoch ascending: epoch, running hash).
     pub fn nullacc(&self) -> Digest {
-        let parts: Vec<([u8; 4], [u8; 32])> = self.acc.iter().map(|(e, acc)| (e.to_le_bytes(), acc.0)).collect();
+        let parts: Vec<([u8; 4], [u8; 32])> = self.epochs.iter().map(|(e, of)| (e.to_le_bytes(), of.acc.0)).collect();
         let flat: Vec<&[u8]> = parts.iter().flat_map(|(e, acc)| [e.as_slice(), acc.as_slice()]).collect();
         c32("nullacc", &flat)
     }
@@ -96,7 +122,7 @@ pub fn apply(policy: &Policy, state: &mut State, parent: &BlockHeader, proposal:
             } else if state.taken(&sigma.nullifier).is_some() {
                 voids.push((index, VoidReason::Duplicate));
             } else {
-                state.take(sigma, height);
+                state.take(sigma.nullifier, Taken { by: Some((sigma.id, height)), epoch: sigma.epoch });
                 applied += 1;
             }
         }

@@ -76,7 +76,7 @@ fn a_taken_nullifier_voids_and_the_first_use_stays_found() {
     let fate = Fate::Void(VoidReason::Duplicate);
     assert_eq!(c.find(&sigma(4, 2, 0).id), Some(Found { height: Seq(3), index: 1, fate }));
     assert_eq!(c.find(&sigma(2, 2, 0).id), Some(Found { height: Seq(1), index: 1, fate: Fate::Applied }));
-    assert_eq!(c.by_nullifier(&sigma(2, 2, 0).nullifier).unwrap().sigma, sigma(2, 2, 0).id);
+    assert_eq!(c.by_nullifier(&sigma(2, 2, 0).nullifier).unwrap().by.unwrap().0, sigma(2, 2, 0).id);
     assert_eq!(c.header(Seq(3)).unwrap().applied, 2);
     assert_eq!(c.find(&sigma(9, 9, 0).id), None);
 }

@@ -32,12 +32,19 @@ fn look(tag: PacketTag) -> (&'static str, char) {
         PacketTag::Submit | PacketTag::Route | PacketTag::Area | PacketTag::Direct(_) | PacketTag::Upload => {
             ("--cipher", 'e')
         }
-        PacketTag::DataSet | PacketTag::Offer | PacketTag::Frame | PacketTag::Draw | PacketTag::Grant => {
-            ("--muted", 'o')
+        PacketTag::DataSet
+        | PacketTag::Offer
+        | PacketTag::Frame
+        | PacketTag::Draw
+        | PacketTag::Grant
+        | PacketTag::Status => ("--muted", 'o'),
+        PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch | PacketTag::Blocks | PacketTag::Snapshot => {
+            ("--propose", 't')
         }
-        PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch => ("--propose", 't'),
         PacketTag::Prepare => ("--prepare", 'd'),
-        PacketTag::Commit | PacketTag::Seal | PacketTag::Publish => ("--commit", 's'),
+        PacketTag::Commit | PacketTag::Seal | PacketTag::Publish | PacketTag::Checkpoint | PacketTag::Stable => {
+            ("--commit", 's')
+        }
         PacketTag::ViewChange | PacketTag::NewView => ("--view", 't'),
         PacketTag::Complaint | PacketTag::Claim | PacketTag::Evidence => ("--view", 't'),
     }

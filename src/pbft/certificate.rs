@@ -7,6 +7,7 @@ use super::message::{Kind, Signed, Statement};
 use super::types::{Just, ReplicaId, Sig, Verifier, View};
 use crate::ledger::block::BlockHeader;
 use crate::ledger::chain::MerklePath;
+use crate::ledger::state::{Nullifiers, State};
 use crate::ledger::{Digest, ProposalHeader, Seq};
 
 /// Signatures by distinct replicas, ascending.
@@ -39,6 +40,14 @@ pub struct StableProof {
     pub seq: Seq,
     pub state_digest: Digest,
     pub sigs: Signatures,
+}
+
+/// A stable state: its proof, its block header and the nullifiers that were live after it, per epoch in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    pub proof: StableProof,
+    pub header: BlockHeader,
+    pub live: Nullifiers,
 }
 
 /// Proves "σ is ordered at this height".
@@ -122,9 +131,26 @@ impl StableProof {
         StableProof { seq: Seq(0), state_digest: header.state_digest(), sigs: Vec::new() }
     }
 
-    /// Only genesis is stable as long as there are no checkpoints.
-    pub fn valid(&self, cfg: &Config) -> bool {
-        *self == StableProof::genesis(cfg)
+    /// q CHECKPOINTs by distinct replicas at a multiple of K, or genesis itself.
+    pub fn valid(&self, cfg: &Config, verify: &mut dyn Verifier) -> bool {
+        if self.seq == Seq(0) {
+            return *self == StableProof::genesis(cfg);
+        }
+        let at = (View(0), self.seq, self.state_digest, Digest::ZERO);
+        self.seq.0.is_multiple_of(cfg.k)
+            && quorum_signed(cfg, Kind::Checkpoint, at, &self.sigs, cfg.quorum.strong(), verify)
+    }
+}
+
+impl Snapshot {
+    /// The state, if it is the one that the proof is about.
+    pub fn state(&self, cfg: &Config, verify: &mut dyn Verifier) -> Option<State> {
+        let state = State::restore(&self.live);
+        let told = self.header.height == self.proof.seq
+            && self.header.network_id == cfg.network_id
+            && self.header.nullacc == state.nullacc()
+            && self.header.state_digest() == self.proof.state_digest;
+        (told && self.proof.valid(cfg, verify)).then_some(state)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Bytes of messages and certificates (CONSENSUS.md §2.2): strict both ways, rule ENV-1.
 
-use super::certificate::{CommitCertificate, Prepared, Signatures, StableProof};
+use super::certificate::{CommitCertificate, Prepared, Signatures, Snapshot, StableProof};
 use super::evidence::Evidence;
 use super::message::{
-    DataSet, Fetch, Fixed, Kind, Message, NewView, Publish, STATEMENT_TAG, Signed, Statement, ViewChange,
+    DataSet, Fetch, Fixed, Kind, Message, NewView, Publish, STATEMENT_TAG, Signed, Statement, Status, ViewChange, Want,
 };
 use super::types::{ReplicaId, Sig, View};
 use crate::ledger::codec::{Decoded, Malformed, ParseSigma, Reader, Writer};
-use crate::ledger::{Block, Proposal};
+use crate::ledger::state::Nullifiers;
+use crate::ledger::{Block, BlockHeader, Proposal};
 use std::sync::Arc;
 
 fn write_signatures(w: &mut Writer, sigs: &Signatures) {
@@ -65,6 +66,76 @@ impl StableProof {
 
     fn read(r: &mut Reader<'_>) -> Decoded<Self> {
         Ok(StableProof { seq: r.seq()?, state_digest: r.digest()?, sigs: read_signatures(r)? })
+    }
+}
+
+impl Snapshot {
+    pub fn write(&self, w: &mut Writer) {
+        self.proof.write(w);
+        self.header.write(w);
+        w.list(&self.live, |w, (epoch, nullifiers)| {
+            w.u32(*epoch).list(nullifiers, |w, nullifier| {
+                w.digest(nullifier);
+            });
+        });
+    }
+
+    /// Epochs ascend.
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        let proof = StableProof::read(r)?;
+        let header = BlockHeader::read(r)?;
+        let live: Nullifiers = r.list(8, |r| Ok((r.u32()?, r.list(32, Reader::digest)?)))?;
+        if live.is_sorted_by(|a, b| a.0 < b.0) { Ok(Snapshot { proof, header, live }) } else { Err(Malformed) }
+    }
+}
+
+impl Want {
+    pub(super) fn write(self, w: &mut Writer) {
+        w.u8(self.code());
+        match self {
+            Want::Body { seq, digest } => w.u64(seq.0).digest(&digest),
+            Want::Blocks { from, to } => w.u64(from.0).u64(to.0),
+            Want::NewView(view) => w.u64(view.0),
+            Want::Snapshot | Want::Stable => w,
+        };
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        Ok(match r.u8()? {
+            1 => Want::Body { seq: r.seq()?, digest: r.digest()? },
+            2 => Want::Blocks { from: r.seq()?, to: r.seq()? },
+            3 => Want::Snapshot,
+            4 => Want::NewView(View(r.u64()?)),
+            5 => Want::Stable,
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+impl Status {
+    fn write(&self, w: &mut Writer) {
+        self.signed.write(w);
+        w.u8(u8::from(self.changing)).u64(self.low.0);
+        for bits in &self.has {
+            w.u32(bits.len() as u32).raw(bits);
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Decoded<Self> {
+        let (signed, changing, low) = (Signed::read(r)?, r.flag()?, r.seq()?);
+        let mut bits = || r.list(1, Reader::u8);
+        Ok(Status { signed, changing, low, has: [bits()?, bits()?, bits()?] })
+    }
+}
+
+impl Publish {
+    fn write(&self, w: &mut Writer) {
+        self.block.write(w);
+        self.cert.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>, parser: &dyn ParseSigma) -> Decoded<Self> {
+        Ok(Publish { block: Arc::new(Block::read(r, parser)?), cert: Arc::new(CommitCertificate::read(r)?) })
     }
 }
 
@@ -145,12 +216,13 @@ impl Message {
                 signed.write(&mut w);
                 proposal.write(&mut w);
             }
-            Message::Prepare(s) | Message::Commit(s) | Message::Seal(s) => s.write(&mut w),
+            Message::Prepare(s) | Message::Commit(s) | Message::Checkpoint(s) | Message::Seal(s) => s.write(&mut w),
+            Message::Status(m) => m.write(&mut w),
             Message::ViewChange(m) => m.write(&mut w),
             Message::NewView(m) => m.write(&mut w),
             Message::Fetch(m) => {
                 m.signed.write(&mut w);
-                w.digest(&m.want).u64(m.seq.0);
+                m.want.write(&mut w);
             }
             Message::Body(proposal) => {
                 w.u8(tag::BODY);
@@ -158,8 +230,18 @@ impl Message {
             }
             Message::Publish(m) => {
                 w.u8(tag::PUBLISH);
-                m.block.write(&mut w);
-                m.cert.write(&mut w);
+                m.write(&mut w);
+            }
+            Message::Blocks(blocks) => {
+                w.u8(tag::BLOCKS).list(blocks, |w, block| block.write(w));
+            }
+            Message::Snapshot(snapshot) => {
+                w.u8(tag::SNAPSHOT);
+                snapshot.write(&mut w);
+            }
+            Message::Stable(proof) => {
+                w.u8(tag::STABLE);
+                proof.write(&mut w);
             }
             Message::Evidence(evidence) => {
                 w.u8(tag::EVIDENCE);
@@ -188,15 +270,17 @@ impl Message {
         Ok(match first {
             tag::CIPHERTEXT => Message::Ciphertext(r.sigma(parser)?),
             tag::BODY => Message::Body(Arc::new(Proposal::read(r, parser)?)),
-            tag::PUBLISH => {
-                let block = Arc::new(Block::read(r, parser)?);
-                Message::Publish(Publish { block, cert: Arc::new(CommitCertificate::read(r)?) })
-            }
+            tag::PUBLISH => Message::Publish(Publish::read(r, parser)?),
+            tag::BLOCKS => Message::Blocks(r.list(326, |r| Publish::read(r, parser))?),
+            tag::SNAPSHOT => Message::Snapshot(Arc::new(Snapshot::read(r)?)),
+            tag::STABLE => Message::Stable(Arc::new(StableProof::read(r)?)),
             tag::EVIDENCE => Message::Evidence(Arc::new(Evidence::read(r, parser)?)),
             _ => match Kind::from_code(first).ok_or(Malformed)? {
                 Kind::PrePrepare => Message::PrePrepare(Signed::read(r)?, Arc::new(Proposal::read(r, parser)?)),
                 Kind::Prepare => Message::Prepare(Signed::read(r)?),
                 Kind::Commit => Message::Commit(Signed::read(r)?),
+                Kind::Checkpoint => Message::Checkpoint(Signed::read(r)?),
+                Kind::Status => Message::Status(Status::read(r)?),
                 Kind::Seal => Message::Seal(Signed::read(r)?),
                 Kind::ViewChange => Message::ViewChange(Arc::new(ViewChange::read(r)?)),
                 Kind::NewView => Message::NewView(Arc::new(NewView::read(r)?)),
@@ -204,7 +288,7 @@ impl Message {
                     let signed = Signed::read(r)?;
                     Message::DataSet(DataSet { signed, items: r.list(4, |r| r.sigma(parser))? })
                 }
-                Kind::Fetch => Message::Fetch(Fetch { signed: Signed::read(r)?, want: r.digest()?, seq: r.seq()? }),
+                Kind::Fetch => Message::Fetch(Fetch { signed: Signed::read(r)?, want: Want::read(r)? }),
             },
         })
     }
@@ -216,4 +300,7 @@ mod tag {
     pub const BODY: u8 = 0x81;
     pub const PUBLISH: u8 = 0x82;
     pub const EVIDENCE: u8 = 0x90;
+    pub const BLOCKS: u8 = 0x83;
+    pub const SNAPSHOT: u8 = 0x84;
+    pub const STABLE: u8 = 0x85;
 }

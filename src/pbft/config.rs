@@ -28,8 +28,16 @@ pub struct Config {
     pub relay_after: Micros,
     /// Time-outs double at most this many times.
     pub backoff_cap: u32,
-    /// Wait for a fetched body before the next peer is asked.
+    /// Wait for an answer before the next peer is asked.
     pub fetch_timeout: Micros,
+    /// Patience of a replica that waits before it tells everybody what it has.
+    pub resend: Micros,
+    /// Status gossip with one rotating peer; 0 is off.
+    pub status_every: Micros,
+    /// Executed blocks kept above the stable checkpoint's need; all if `None`.
+    pub retain: Option<u64>,
+    /// Blocks after which the backups change the view by themselves; 0 is off.
+    pub rotate_every: u64,
     /// Tolerated distance of a proposal's time from the local clock, seconds.
     pub drift: u64,
     /// Most ciphertexts in the pool.
@@ -45,6 +53,8 @@ pub enum ConfigError {
     SharedRecord,
     #[error("epochs, batches, windows and time-outs must be positive")]
     Zero,
+    #[error("the window must be a multiple of the checkpoint interval, and at least two of them")]
+    Window,
 }
 
 /// The agreed numbers beside the validators.
@@ -92,6 +102,9 @@ impl Config {
         if [genesis.k, genesis.l, p.batch_max, p.batch_bytes, p.epoch_secs].contains(&0) {
             return Err(ConfigError::Zero);
         }
+        if !genesis.l.is_multiple_of(genesis.k) || genesis.l < genesis.k.saturating_mul(2) {
+            return Err(ConfigError::Window);
+        }
         let t0 = Micros(2_000_000);
         Ok(Config {
             quorum,
@@ -108,6 +121,10 @@ impl Config {
             relay_after: Micros(t0.0 / 2),
             backoff_cap: 8,
             fetch_timeout: Micros(150_000),
+            resend: Micros(250_000),
+            status_every: Micros(1_000_000),
+            retain: None,
+            rotate_every: 0,
             drift: 5,
         })
     }
@@ -117,8 +134,18 @@ impl Config {
         Secs(self.genesis_time.0.saturating_add(now.0 / 1_000_000))
     }
 
+    /// Places of a full block that each contributor is sure of.
+    pub fn quota(&self) -> u64 {
+        (self.policy.batch_max / u64::from(self.quorum.n())).max(1)
+    }
+
     /// Items of a gateway's pool that have deadlines: eight full blocks of its share.
     pub fn active_max(&self) -> u64 {
-        (self.policy.batch_max / u64::from(self.quorum.n())).max(1).saturating_mul(8)
+        self.quota().saturating_mul(8)
+    }
+
+    /// Most ciphertexts in the pool that one contributor brought.
+    pub fn share_max(&self) -> u64 {
+        (self.pool_max / u64::from(self.quorum.n())).max(1)
     }
 }

@@ -112,9 +112,9 @@ pub enum Unproven {
 /// only a view), different content.
 pub fn exclusive(a: &Statement, b: &Statement) -> bool {
     let keyed = match a.kind {
-        Kind::PrePrepare | Kind::Prepare | Kind::Commit | Kind::Seal => a.seq == b.seq,
+        Kind::PrePrepare | Kind::Prepare | Kind::Commit | Kind::Checkpoint | Kind::Seal => a.seq == b.seq,
         Kind::ViewChange | Kind::NewView => true,
-        Kind::DataSet | Kind::Fetch => false,
+        Kind::DataSet | Kind::Status | Kind::Fetch => false,
     };
     keyed && (a.sender, a.kind, a.view) == (b.sender, b.kind, b.view) && a != b
 }

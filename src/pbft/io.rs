@@ -1,6 +1,7 @@
 //! What goes into a replica and comes out of it (CONSENSUS.md §3.2). It does no I/O itself and knows no clock of its own.
 
-use super::certificate::{CommitCertificate, Prepared};
+use super::certificate::{CommitCertificate, Prepared, Snapshot, StableProof};
+use super::durable::Durable;
 use super::evidence::Evidence;
 use super::message::{Envelope, Kind, Message, NewView, ViewChange};
 use super::rule::{About, Outcome, Reason, Rule};
@@ -12,7 +13,8 @@ use std::sync::Arc;
 /// What a replica reacts to.
 #[derive(Clone, Debug)]
 pub enum Input {
-    Start,
+    /// With what was persisted before a crash. Without it, a replica that has signed anything before suffers amnesia.
+    Start(Option<Box<Durable>>),
     Deliver(Envelope),
     Timer(Timer),
 }
@@ -28,20 +30,59 @@ pub enum Timer {
     Progress,
     /// Patience with the primary of the view asked for.
     NewView,
-    /// Patience with the peer asked for a body.
+    /// Patience with peers that were asked for something, and with a state that is about to be reached.
     Fetch,
+    /// Patience of a replica that waits: it then says what it has.
+    Resend,
+    /// Gossip about what one has.
+    Status,
 }
 
 /// What must be durable before any later output of the same step is carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
-    Level { view: View, changing: bool },
-    Vote { kind: Kind, view: View, seq: Seq, digest: Digest, just: Just },
-    Body { seq: Seq, proposal: Arc<Proposal> },
+    /// A vote, or an own CHECKPOINT (of view 0).
+    Vote {
+        kind: Kind,
+        view: View,
+        seq: Seq,
+        digest: Digest,
+        just: Just,
+    },
+    Body {
+        seq: Seq,
+        proposal: Arc<Proposal>,
+    },
     Prepared(Arc<Prepared>),
+    /// Says too that the view was left for this one's target.
     OwnViewChange(Arc<ViewChange>),
+    /// Says too that its view was entered.
     NewView(Arc<NewView>),
-    Block { block: Arc<Block>, cert: Arc<CommitCertificate> },
+    Block {
+        block: Arc<Block>,
+        cert: Arc<CommitCertificate>,
+    },
+    /// The low mark: what is at or below it may be forgotten.
+    Stable(Arc<StableProof>),
+    /// A state to begin from instead of genesis.
+    Snapshot(Arc<Snapshot>),
+}
+
+impl Record {
+    /// What it is, in words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Record::Vote { kind: Kind::Checkpoint, .. } => "checkpoint",
+            Record::Vote { .. } => "vote",
+            Record::Body { .. } => "body",
+            Record::Prepared(_) => "prepared certificate",
+            Record::OwnViewChange(_) => "own view change",
+            Record::NewView(_) => "new view",
+            Record::Block { .. } => "block",
+            Record::Stable(_) => "stable proof",
+            Record::Snapshot(_) => "snapshot",
+        }
+    }
 }
 
 /// What a replica asks for, in order.

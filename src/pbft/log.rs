@@ -1,10 +1,11 @@
 //! Slots, vote books and hold buffers (CONSENSUS.md §3.3, §3.6). It stores and counts; it decides nothing.
 
 use super::certificate::{CommitCertificate, Prepared, Signatures};
-use super::message::Envelope;
+use super::message::{Envelope, Kind, Message, Statement};
 use super::quorum::{Quorum, ReplicaSet};
 use super::types::{Just, ReplicaId, Sig, View};
 use crate::ledger::codec::Writer;
+use crate::ledger::proposal::null_digest;
 use crate::ledger::{Digest, Micros, Proposal, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,6 +65,14 @@ impl Votes {
     pub fn is_empty(&self) -> bool {
         self.tally.is_empty()
     }
+
+    /// Writes who voted for what, signatures apart.
+    pub fn write_digest_of(&self, w: &mut Writer, quorum: Quorum) {
+        for who in quorum.all() {
+            let (digest, just) = self.of(who).unwrap_or_default();
+            w.digest(&digest).digest(&just);
+        }
+    }
 }
 
 /// A pre-prepare accepted in the current view.
@@ -98,6 +107,16 @@ impl Slot {
         self.commits = Votes::default();
     }
 
+    /// Something was accepted or counted for it.
+    pub fn touched(&self) -> bool {
+        self.pp.is_some() || !self.prepares.is_empty() || !self.commits.is_empty()
+    }
+
+    /// The accepted proposal is there with its ciphertexts (the null one has none).
+    pub fn complete(&self) -> bool {
+        self.pp.is_some_and(|pp| pp.digest == null_digest()) || self.body().is_some()
+    }
+
     /// Body of the accepted pre-prepare.
     pub fn body(&self) -> Option<&Arc<Proposal>> {
         self.bodies.get(&self.pp.as_ref()?.digest)
@@ -109,12 +128,34 @@ impl Slot {
 pub struct Held {
     pub envelope: Envelope,
     pub sender: ReplicaId,
+    pub kind: Kind,
     pub view: View,
     pub seq: Seq,
     pub arrived: Micros,
 }
 
-/// All slots above genesis, and what waits for a later view or window.
+impl Held {
+    /// Bytes it keeps alive, about.
+    fn bytes(&self) -> u64 {
+        match &*self.envelope.msg {
+            Message::PrePrepare(_, proposal) => proposal.txs.iter().map(|tx| tx.bytes().len() as u64).sum(),
+            _ => Statement::LEN as u64 + 64,
+        }
+    }
+
+    fn same(&self, other: &Held) -> bool {
+        (self.kind, self.view, self.seq) == (other.kind, other.view, other.seq)
+    }
+}
+
+/// How much of one sender may be held.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldLimit {
+    pub items: usize,
+    pub bytes: u64,
+}
+
+/// All slots above the stable checkpoint, and what waits for a later view or window.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     pub slots: BTreeMap<Seq, Slot>,
@@ -137,8 +178,8 @@ impl Log {
     }
 
     /// Keeps a vote of a newer view (only the highest heard of this sender) or above the window; `false` if its sender's
-    /// buffer is full or already holds a newer view.
-    pub fn hold(&mut self, held: Held, current: View, limit: usize) -> bool {
+    /// buffer is full, or already holds a newer view or such a vote.
+    pub fn hold(&mut self, held: Held, current: View, limit: HoldLimit) -> bool {
         let buffer = self.held.entry(held.sender).or_default();
         if held.view > current {
             if buffer.iter().any(|h| h.view > held.view) {
@@ -146,11 +187,21 @@ impl Log {
             }
             buffer.retain(|h| h.view <= current || h.view == held.view);
         }
-        let room = buffer.len() < limit;
-        if room {
+        let bytes: u64 = buffer.iter().map(Held::bytes).sum();
+        let room = buffer.len() < limit.items && bytes.saturating_add(held.bytes()) <= limit.bytes;
+        let new = room && !buffer.iter().any(|h| h.same(&held));
+        if new {
             buffer.push(held);
         }
-        room
+        new
+    }
+
+    /// Drops everything about slots up to a stable one.
+    pub fn forget(&mut self, low: Seq) {
+        self.slots = self.slots.split_off(&Seq(low.0 + 1));
+        for buffer in self.held.values_mut() {
+            buffer.retain(|h| h.seq > low);
+        }
     }
 
     /// Takes out what has become current and drops what is of older views.
@@ -165,6 +216,17 @@ impl Log {
             }
         }
         due
+    }
+
+    /// Writes what is held, for the digest of a replica.
+    pub fn write_held(&self, w: &mut Writer) {
+        for held in self.held.values().flatten() {
+            if let Some((kind, signed)) = held.envelope.msg.signed() {
+                let st = &signed.statement;
+                w.u8(kind.code()).u16(st.sender.0).u64(st.view.0).u64(st.seq.0).digest(&st.digest).digest(&st.just);
+            }
+            w.u64(held.arrived.0);
+        }
     }
 
     /// Number of held votes.
@@ -184,12 +246,8 @@ impl Slot {
         for digest in self.bodies.keys() {
             w.digest(digest);
         }
-        for votes in [&self.prepares, &self.commits] {
-            for who in quorum.all() {
-                let (digest, just) = votes.of(who).unwrap_or_default();
-                w.digest(&digest).digest(&just);
-            }
-        }
+        self.prepares.write_digest_of(w, quorum);
+        self.commits.write_digest_of(w, quorum);
         w.u64(self.prepared.as_ref().map_or(0, |c| c.view.0 + 1));
         w.u64(self.committed.as_ref().map_or(0, |c| c.view.0 + 1));
     }

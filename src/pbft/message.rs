@@ -1,9 +1,9 @@
 //! Messages and the one kind of statement a replica signs (CONSENSUS.md §2.3, §2.6).
 //!
 //! Kind, sender, view, seq and digest are all under the signature, so nothing can be replayed across phases, views,
-//! slots, networks or senders. Encoding is in `codec.rs`. CHECKPOINT (4) and STATUS (8) keep their numbers free.
+//! slots, networks or senders. Encoding is in `codec.rs`.
 
-use super::certificate::{CommitCertificate, Prepared, StableProof};
+use super::certificate::{CommitCertificate, Prepared, Snapshot, StableProof};
 use super::evidence::Evidence;
 use super::types::{Just, ReplicaId, Sig, View};
 use crate::ledger::codec::Writer;
@@ -22,22 +22,26 @@ pub enum Kind {
     PrePrepare = 1,
     Prepare = 2,
     Commit = 3,
+    Checkpoint = 4,
     ViewChange = 5,
     NewView = 6,
     DataSet = 7,
+    Status = 8,
     Fetch = 9,
     Seal = 10,
 }
 
 impl Kind {
     /// All kinds in the order of their numbers.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::PrePrepare,
         Kind::Prepare,
         Kind::Commit,
+        Kind::Checkpoint,
         Kind::ViewChange,
         Kind::NewView,
         Kind::DataSet,
+        Kind::Status,
         Kind::Fetch,
         Kind::Seal,
     ];
@@ -90,7 +94,12 @@ impl Statement {
 pub const SIGNED_FIELDS: [(usize, usize, &str, &str); 9] = [
     (0, 16, "tag", "Separates these signatures from all others."),
     (16, 32, "network", "Whose agreement this is: the digest of genesis."),
-    (48, 1, "kind", "1 pre-prepare, 2 prepare, 3 commit, 5 view change, 6 new view, 7 data set, 9 fetch, 10 seal."),
+    (
+        48,
+        1,
+        "kind",
+        "1 pre-prepare, 2 prepare, 3 commit, 4 checkpoint, 5 view change, 6 new view, 7 data set, 8 status, 9 fetch, 10 seal.",
+    ),
     (49, 2, "sender", "Number of the gateway, from 0."),
     (51, 8, "view v", "Who leads: gateway v mod n."),
     (59, 8, "sequence", "Number of the slot, and of the block in it."),
@@ -193,19 +202,73 @@ impl DataSet {
     }
 }
 
-/// FETCH of a body by digest; the statement's seq is the request number.
+/// STATUS: how far a replica is, so that others send what it lacks. The statement's view is its level, its seq what it
+/// has executed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub signed: Signed,
+    pub changing: bool,
+    /// Its stable checkpoint.
+    pub low: Seq,
+    /// One bit per slot above `low`, lowest first: has a pre-prepare, has prepared, has committed.
+    pub has: [Vec<u8>; 3],
+}
+
+impl Status {
+    /// C32("status"; content).
+    pub fn content_digest(changing: bool, low: Seq, has: &[Vec<u8>; 3]) -> Digest {
+        c32("status", &[&[u8::from(changing)], &low.0.to_le_bytes(), &has[0], &has[1], &has[2]])
+    }
+
+    /// Whether bit map `which` has the slot.
+    pub fn has(&self, which: usize, seq: Seq) -> bool {
+        let at = seq.0.checked_sub(self.low.0 + 1);
+        let byte = at.and_then(|at| self.has.get(which)?.get(usize::try_from(at / 8).ok()?).copied());
+        byte.zip(at).is_some_and(|(byte, at)| byte >> (at % 8) & 1 == 1)
+    }
+}
+
+/// What a FETCH asks for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Want {
+    /// The ciphertexts of a proposal.
+    Body { seq: Seq, digest: Digest },
+    /// Executed blocks with their certificates; a peer that no longer has them answers with its snapshot.
+    Blocks { from: Seq, to: Seq },
+    /// The stable state.
+    Snapshot,
+    /// The NEW-VIEW by which a view was entered.
+    NewView(View),
+    /// The stable proof.
+    Stable,
+}
+
+impl Want {
+    /// Number of the kind, also its first byte.
+    pub fn code(self) -> u8 {
+        match self {
+            Want::Body { .. } => 1,
+            Want::Blocks { .. } => 2,
+            Want::Snapshot => 3,
+            Want::NewView(_) => 4,
+            Want::Stable => 5,
+        }
+    }
+}
+
+/// FETCH; the statement's seq is the request number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fetch {
     pub signed: Signed,
-    pub want: Digest,
-    /// Slot it belongs to.
-    pub seq: Seq,
+    pub want: Want,
 }
 
 impl Fetch {
-    /// C32("fetch"; want, seq).
-    pub fn content_digest(want: &Digest, seq: Seq) -> Digest {
-        c32("fetch", &[&want.0, &seq.0.to_le_bytes()])
+    /// C32("fetch"; want).
+    pub fn content_digest(want: Want) -> Digest {
+        let mut w = Writer::new();
+        want.write(&mut w);
+        c32("fetch", &[&w.0])
     }
 }
 
@@ -224,10 +287,16 @@ pub enum Message {
     PrePrepare(Signed, Arc<Proposal>),
     Prepare(Signed),
     Commit(Signed),
+    Checkpoint(Signed),
     ViewChange(Arc<ViewChange>),
     NewView(Arc<NewView>),
+    Status(Status),
     Fetch(Fetch),
     Body(Arc<Proposal>),
+    /// Executed blocks in order.
+    Blocks(Vec<Publish>),
+    Snapshot(Arc<Snapshot>),
+    Stable(Arc<StableProof>),
     Seal(Signed),
     Publish(Publish),
     Evidence(Arc<Evidence>),
@@ -241,11 +310,19 @@ impl Message {
             Message::PrePrepare(s, _) => Some((Kind::PrePrepare, s)),
             Message::Prepare(s) => Some((Kind::Prepare, s)),
             Message::Commit(s) => Some((Kind::Commit, s)),
+            Message::Checkpoint(s) => Some((Kind::Checkpoint, s)),
+            Message::Status(m) => Some((Kind::Status, &m.signed)),
             Message::ViewChange(m) => Some((Kind::ViewChange, &m.signed)),
             Message::NewView(m) => Some((Kind::NewView, &m.signed)),
             Message::Fetch(m) => Some((Kind::Fetch, &m.signed)),
             Message::Seal(s) => Some((Kind::Seal, s)),
-            Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) | Message::Evidence(_) => None,
+            Message::Ciphertext(_)
+            | Message::Body(_)
+            | Message::Blocks(_)
+            | Message::Snapshot(_)
+            | Message::Stable(_)
+            | Message::Publish(_)
+            | Message::Evidence(_) => None,
         }
     }
 
@@ -260,7 +337,15 @@ impl Message {
             Message::NewView(m) => Message::NewView(Arc::new(NewView { signed, ..(*m).clone() })),
             Message::Fetch(m) => Message::Fetch(Fetch { signed, ..m }),
             Message::Seal(_) => Message::Seal(signed),
-            other @ (Message::Ciphertext(_) | Message::Body(_) | Message::Publish(_) | Message::Evidence(_)) => other,
+            Message::Checkpoint(_) => Message::Checkpoint(signed),
+            Message::Status(m) => Message::Status(Status { signed, ..m }),
+            other @ (Message::Ciphertext(_)
+            | Message::Body(_)
+            | Message::Blocks(_)
+            | Message::Snapshot(_)
+            | Message::Stable(_)
+            | Message::Publish(_)
+            | Message::Evidence(_)) => other,
         }
     }
 
@@ -272,6 +357,11 @@ impl Message {
             Message::PrePrepare(..) => "PRE-PREPARE",
             Message::Prepare(_) => "PREPARE",
             Message::Commit(_) => "COMMIT",
+            Message::Checkpoint(_) => "CHECKPOINT",
+            Message::Status(_) => "STATUS",
+            Message::Blocks(_) => "BLOCKS",
+            Message::Snapshot(_) => "SNAPSHOT",
+            Message::Stable(_) => "STABLE",
             Message::ViewChange(_) => "VIEW-CHANGE",
             Message::NewView(_) => "NEW-VIEW",
             Message::Fetch(_) => "FETCH",

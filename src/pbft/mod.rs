@@ -5,14 +5,16 @@
 
 mod accuse;
 pub mod certificate;
+pub mod checkpoint;
 mod codec;
 pub mod config;
 pub mod coverage;
+pub mod durable;
 pub mod evidence;
-mod fetch;
 pub mod follower;
 pub mod io;
 pub mod light;
+mod liveness;
 pub mod log;
 pub mod message;
 pub mod new_view;
@@ -22,14 +24,17 @@ pub mod proposal;
 pub mod quorum;
 pub mod replica;
 mod request;
+mod restart;
 pub mod rule;
 pub mod safety;
+pub mod state_transfer;
 pub mod types;
 mod view_change;
 
 pub use accuse::Faults;
 pub use config::{Config, Genesis};
 pub use coverage::Coverage;
+pub use durable::Durable;
 pub use evidence::{Class, Evidence};
 pub use follower::Follower;
 pub use io::{Input, Io, Output, Record, Timer};

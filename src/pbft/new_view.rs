@@ -12,9 +12,6 @@ use crate::ledger::{Digest, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Highest slot of a network without checkpoints: bounds what a VIEW-CHANGE and a NEW-VIEW can hold.
-pub const SLOT_MAX: u64 = 1 << 16;
-
 /// The slots a new view fixes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
@@ -57,12 +54,12 @@ pub fn holders(cfg: &Config, v_set: &[Arc<ViewChange>], seq: Seq) -> Vec<Replica
 /// # Errors
 /// The first rule that fails.
 pub fn check_view_change(cfg: &Config, vc: &ViewChange, verify: &mut dyn Verifier) -> Result<(), (Rule, Reason)> {
-    if !vc.stable.valid(cfg) {
+    if !vc.stable.valid(cfg, verify) {
         return Err((Rule::Vc2, Reason::BadCheckpointProof));
     }
     let low = vc.stable.seq;
     let in_order = vc.p.is_sorted_by(|a, b| a.seq < b.seq)
-        && vc.p.iter().all(|c| low < c.seq && c.seq.0 <= low.0 + SLOT_MAX && c.view < vc.target());
+        && vc.p.iter().all(|c| low < c.seq && c.seq.0 <= low.0.saturating_add(cfg.l) && c.view < vc.target());
     if !in_order {
         return Err((Rule::Vc3, Reason::BadPreparedSet));
     }

@@ -4,7 +4,7 @@
 
 use super::certificate::{CommitCertificate, Prepared};
 use super::io::{Io, Output, Record};
-use super::log::{Accepted, Held};
+use super::log::{Accepted, Held, HoldLimit};
 use super::message::{Kind, Message, Publish, Signed};
 use super::proposal;
 use super::replica::{Failure, Replica, about};
@@ -52,7 +52,15 @@ impl Replica {
             Err(NotNow::Hold(rule, reason)) => return self.hold(rule, reason, vote, signed, io),
         }
         match &*msg {
-            Message::PrePrepare(signed, proposal) => self.on_pre_prepare(now, vote.arrived, signed, proposal, io),
+            Message::PrePrepare(signed, proposal) => {
+                if let Err((rule, reason)) = self.check_slot(signed) {
+                    return io.reject(rule, reason, about(signed));
+                }
+                if self.executed() < self.low() {
+                    return self.hold(Rule::Pp12, Reason::NotCaughtUp, vote, signed, io);
+                }
+                self.on_pre_prepare(now, vote.arrived, signed, proposal, io);
+            }
             _ => self.on_prepare_or_commit(now, signed, io),
         }
     }
@@ -91,7 +99,8 @@ impl Replica {
     }
 
     fn hold(&mut self, rule: Rule, reason: Reason, vote: Held, signed: &Signed, io: &mut Io<'_>) {
-        let limit = usize::try_from(self.cfg.l.saturating_mul(2).saturating_add(2)).unwrap_or(usize::MAX);
+        let items = usize::try_from(self.cfg.l.saturating_mul(2).saturating_add(2)).unwrap_or(usize::MAX);
+        let limit = HoldLimit { items, bytes: self.cfg.pipeline.saturating_mul(self.cfg.policy.batch_bytes) };
         let (level, what) = (self.level(), about(signed));
         if self.log.hold(vote, level.view, limit) {
             io.hold(rule, reason, what);
@@ -130,12 +139,13 @@ impl Replica {
         let slot = self.log.slot_mut(st.seq);
         slot.pp = Some(Accepted { view: st.view, digest: st.digest, just: st.just, sig: signed.sig, deadline });
         slot.bodies.insert(st.digest, proposal.clone());
+        self.refresh_busy();
         io.persist(Record::Body { seq: st.seq, proposal: proposal.clone() });
         self.vote(now, st.seq, io);
     }
 
-    /// PP-5 to PP-11.
-    fn check_proposal(&self, arrived: Micros, signed: &Signed, p: &Proposal, io: &mut Io<'_>) -> Result<(), Failure> {
+    /// PP-5 and PP-6: the slot is free for a fresh proposal.
+    fn check_slot(&self, signed: &Signed) -> Result<(), Failure> {
         let st = &signed.statement;
         if let Some(pp) = self.log.slot(st.seq).and_then(|slot| slot.pp) {
             // A carried slot is fixed; that is PP-6, and says more.
@@ -147,17 +157,24 @@ impl Replica {
         if st.seq <= self.base {
             return Err((Rule::Pp6, Reason::SlotFixedByNewView));
         }
+        Ok(())
+    }
+
+    /// PP-7 to PP-11.
+    fn check_proposal(&self, arrived: Micros, signed: &Signed, p: &Proposal, io: &mut Io<'_>) -> Result<(), Failure> {
+        let st = &signed.statement;
         proposal::check_body(&self.cfg, p, st.seq, &st.digest)?;
         proposal::check_time(&self.cfg, p, self.cfg.unix(arrived))?;
         proposal::check_ciphertexts(p, io.verify)?;
-        let in_flight = self.in_flight();
-        proposal::check_nullifiers(p, |n| in_flight.contains(n) || self.chain.by_nullifier(n).is_some())
+        proposal::check_nullifiers(p, |n| self.busy.contains(n) || self.chain.by_nullifier(n).is_some())
     }
 
     /// Votes for the accepted proposal of a slot; at the primary its pre-prepare is the vote.
     pub(super) fn vote(&mut self, now: Micros, seq: Seq, io: &mut Io<'_>) {
-        let Some(pp) = self.log.slot(seq).and_then(|slot| slot.pp) else { return };
-        if !self.is_primary() {
+        let Some(slot) = self.log.slot(seq).filter(|slot| slot.complete()) else { return };
+        let Some(pp) = slot.pp.filter(|_| self.executed() >= self.low()) else { return };
+        let voted = slot.prepares.of(self.me).is_some();
+        if !self.is_primary() && !voted {
             match self.safety.prepare(seq, pp.digest, self.window(), io) {
                 Ok(signed) => {
                     self.record(&signed, io);
@@ -208,8 +225,7 @@ impl Replica {
         let Some(slot) = self.log.slot(seq) else { return };
         let Some(pp) = slot.pp else { return };
         let done = slot.prepared.as_ref().is_some_and(|cert| cert.view >= pp.view);
-        let complete = pp.digest == null_digest() || slot.body().is_some();
-        if done || !complete {
+        if done || !slot.complete() || self.executed() < self.low() {
             return;
         }
         let Some(prepares) = slot.prepares.certificate(&pp.digest, &pp.just, need) else { return };
@@ -228,7 +244,7 @@ impl Replica {
     }
 
     /// OSDI'99 §4.2, committed-local: prepared here and q matching commits.
-    fn check_committed(&mut self, now: Micros, seq: Seq, io: &mut Io<'_>) {
+    pub(super) fn check_committed(&mut self, now: Micros, seq: Seq, io: &mut Io<'_>) {
         let Some(slot) = self.log.slot(seq) else { return };
         let Some(prepared) = slot.prepared.as_ref().filter(|c| !self.level().changing && c.view == self.level().view)
         else {
@@ -254,6 +270,7 @@ impl Replica {
         let about = About::Slot { view: cert.view, seq, digest: cert.digest };
         if had == cert.digest {
             self.log.slot_mut(seq).committed = Some(cert.clone());
+            Arc::make_mut(&mut self.certs).insert(seq, cert.clone());
             return io.accept(Rule::X4, about);
         }
         io.reject(Rule::X4, Reason::BadCertificate, about);
@@ -272,7 +289,7 @@ impl Replica {
                 io.hold(Rule::X1, Reason::BodyMissing, About::Slot { view: cert.view, seq: next, digest: cert.digest });
                 break;
             }
-            self.execute(next, cert, body.as_ref(), io);
+            self.execute(now, cert, body.as_ref(), io);
         }
         let executed = self.executed();
         if executed == before {
@@ -283,14 +300,30 @@ impl Replica {
             }
             return;
         }
-        self.pool.drop_executed(self.chain.state());
-        self.activate(now);
+        self.after_execution(now);
         self.replay_held(now, io);
         self.try_propose(now, io);
+        self.rotate(now, io);
+    }
+
+    /// What was executed waits no more.
+    pub(super) fn after_execution(&mut self, now: Micros) {
+        self.refresh_busy();
+        self.pool.drop_executed(self.chain.state());
+        self.activate(now);
+        self.end_sync();
     }
 
     /// OSDI'99 §4.2: the block joins the chain; followers hear of it.
-    fn execute(&mut self, seq: Seq, cert: Arc<CommitCertificate>, body: Option<&Arc<Proposal>>, io: &mut Io<'_>) {
+    pub(super) fn execute(
+        &mut self,
+        now: Micros,
+        cert: Arc<CommitCertificate>,
+        body: Option<&Arc<Proposal>>,
+        io: &mut Io<'_>,
+    ) {
+        let seq = cert.seq;
+        Arc::make_mut(&mut self.certs).insert(seq, cert.clone());
         let block = Arc::make_mut(&mut self.chain).append(body);
         let digest = cert.digest;
         let slot = About::Slot { view: cert.view, seq, digest };
@@ -310,6 +343,7 @@ impl Replica {
         if self.cfg.quorum.primary(cert.view) == self.me {
             io.out.push(Output::Publish(Arc::new(Message::Publish(Publish { block, cert }))));
         }
+        self.take_checkpoint(now, io);
     }
 
     /// TM-3: a slot executed from a certificate of the current view resets the back-off.

@@ -1,15 +1,22 @@
-//! The pool of verified ciphertexts that wait for a block, oldest first (CONSENSUS.md §3.4).
+//! The pool of verified ciphertexts that wait for a block (CONSENSUS.md §3.4): first in, first out, with one queue per
+//! gateway that brought them.
 //!
-//! Only the oldest `active` items have deadlines: overload delays, it must not depose a correct primary.
+//! Only the oldest `active` items have deadlines: overload delays, it must not depose a correct primary. A contributor can
+//! fill its own share only.
 
+use super::quorum::ReplicaSet;
+use super::types::ReplicaId;
+use crate::ledger::codec::Writer;
 use crate::ledger::{Digest, Micros, Secs, Sigma, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One waiting ciphertext.
 #[derive(Clone, Debug)]
 pub struct Item {
     pub sigma: Arc<Sigma>,
+    /// Who brought it; this replica itself if it came from outside.
+    offered: ReplicaSet,
     /// In a data set to the primary of this view.
     pub sent: bool,
     /// Known to all gateways, as far as we can do anything about it.
@@ -21,11 +28,12 @@ pub struct Item {
     pub deadline: Option<Micros>,
 }
 
-/// First in, first out; ids are unique.
+/// Ids are unique; an item stands in the queue of everybody who brought it.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     items: BTreeMap<u64, Item>,
     ids: BTreeMap<Digest, u64>,
+    queues: BTreeMap<ReplicaId, BTreeSet<u64>>,
     next: u64,
 }
 
@@ -42,14 +50,30 @@ impl Pool {
         self.ids.contains_key(id)
     }
 
-    pub fn insert(&mut self, sigma: Arc<Sigma>, relayed: bool, now: Micros) {
+    /// Number of waiting ciphertexts that `from` brought.
+    pub fn share(&self, from: ReplicaId) -> u64 {
+        self.queues.get(&from).map_or(0, |queue| queue.len() as u64)
+    }
+
+    pub fn insert(&mut self, sigma: Arc<Sigma>, from: ReplicaId, relayed: bool, now: Micros) {
         if self.contains(&sigma.id) {
             return;
         }
-        self.ids.insert(sigma.id, self.next);
-        let item = Item { sigma, sent: false, relayed, clock: now, active: false, deadline: None };
+        let id = sigma.id;
+        self.ids.insert(id, self.next);
+        let offered = ReplicaSet::default();
+        let item = Item { sigma, offered, sent: false, relayed, clock: now, active: false, deadline: None };
         self.items.insert(self.next, item);
         self.next += 1;
+        self.offer(&id, from);
+    }
+
+    /// Somebody else brought it too: whoever stuffs its own queue cannot keep a ciphertext back.
+    pub fn offer(&mut self, id: &Digest, from: ReplicaId) {
+        let Some((at, item)) = self.ids.get(id).and_then(|at| Some((*at, self.items.get_mut(at)?))) else { return };
+        if item.offered.insert(from) {
+            self.queues.entry(from).or_default().insert(at);
+        }
     }
 
     /// Oldest first.
@@ -61,19 +85,32 @@ impl Pool {
         self.items.values_mut()
     }
 
-    /// The items with obligations, oldest first.
+    /// The items with obligations, oldest first: activity is given in this order, so they come before all others.
     pub fn active(&self) -> impl Iterator<Item = &Item> {
-        self.items.values().filter(|i| i.active)
+        self.items.values().take_while(|i| i.active)
+    }
+
+    /// The next item of a queue, from a cursor that it moves.
+    pub fn next_of(&self, from: ReplicaId, cursor: &mut u64) -> Option<&Item> {
+        let at = *self.queues.get(&from)?.range(*cursor..).next()?;
+        *cursor = at + 1;
+        self.items.get(&at)
     }
 
     fn retain(&mut self, keep: impl Fn(&Item) -> bool) -> Vec<Arc<Sigma>> {
-        let gone: Vec<(u64, Arc<Sigma>)> =
-            self.items.iter().filter(|(_, i)| !keep(i)).map(|(at, i)| (*at, i.sigma.clone())).collect();
-        for (at, sigma) in &gone {
-            self.items.remove(at);
-            self.ids.remove(&sigma.id);
+        let gone: Vec<u64> = self.items.iter().filter(|(_, i)| !keep(i)).map(|(at, _)| *at).collect();
+        gone.into_iter().filter_map(|at| self.remove(at)).collect()
+    }
+
+    fn remove(&mut self, at: u64) -> Option<Arc<Sigma>> {
+        let item = self.items.remove(&at)?;
+        self.ids.remove(&item.sigma.id);
+        for who in item.offered.iter() {
+            if let Some(queue) = self.queues.get_mut(&who) {
+                queue.remove(&at);
+            }
         }
-        gone.into_iter().map(|(_, sigma)| sigma).collect()
+        Some(item.sigma)
     }
 
     /// Drops what was executed, and what can no longer be because its ticket is spent.
@@ -102,6 +139,15 @@ impl Pool {
             item.active = false;
             item.deadline = None;
             item.clock = now;
+        }
+    }
+
+    /// Writes all of it for the digest of a replica.
+    pub fn write_digest_of(&self, w: &mut Writer) {
+        for item in self.iter() {
+            let flags = u8::from(item.sent) | u8::from(item.relayed) << 1 | u8::from(item.active) << 2;
+            w.digest(&item.sigma.id).u8(flags).u64(item.clock.0).raw(&item.offered.0.to_le_bytes());
+            w.u64(item.deadline.map_or(0, |d| d.0));
         }
     }
 }

@@ -1,24 +1,28 @@
 //! One gateway's part in agreement as a function from inputs to outputs (CONSENSUS.md §3.2).
 //!
-//! Here: state, dispatch, the checks every signed message passes, timers. The rest of the replica is in `request`,
-//! `normal`, `view_change` and `fetch`. It must never sign by itself (that is `safety`) nor read a clock.
+//! Here: state, dispatch, the checks every signed message passes, restart. The rest of the replica is in `request`,
+//! `normal`, `view_change`, `checkpoint`, `state_transfer` and `liveness`. It must never sign by itself (that is `safety`)
+//! nor read a clock.
 
 use super::accuse::Faults;
-use super::certificate::{CommitCertificate, InclusionProof, StableProof};
+use super::certificate::{CommitCertificate, InclusionProof};
+use super::checkpoint::Checkpoints;
 use super::config::Config;
-use super::fetch::Fetches;
-use super::io::{Input, Io, Output, Timer};
+use super::io::{Input, Io, Timer};
+use super::liveness::Liveness;
 use super::log::{Held, Log};
-use super::message::{DataSet, Envelope, Fetch, Kind, Message, NewView, Signed, ViewChange};
-use super::new_view::{self, SLOT_MAX};
+use super::message::{DataSet, Envelope, Fetch, Kind, Message, NewView, Signed, Status, ViewChange, Want};
+use super::new_view;
 use super::pool::Pool;
 use super::rule::{About, Reason, Rule};
 use super::safety::{Level, Refusal, Safety, Window};
+use super::state_transfer::Transfer;
 use super::types::{NodeId, ReplicaId, Signer, View};
 use crate::ledger::codec::Writer;
 use crate::ledger::hash::c32;
 use crate::ledger::{Chain, Digest, Micros, Seq, Sigma};
-use std::collections::BTreeMap;
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A gateway of the consortium chain. Cloning it is cheap enough for snapshots of a run.
@@ -30,6 +34,13 @@ pub struct Replica {
     pub(super) log: Log,
     pub(super) pool: Pool,
     pub(super) chain: Arc<Chain>,
+    /// By which each block of the chain was decided.
+    pub(super) certs: Arc<BTreeMap<Seq, Arc<CommitCertificate>>>,
+    pub(super) ckpt: Checkpoints,
+    pub(super) xfer: Transfer,
+    pub(super) live: Liveness,
+    /// Tickets in slots accepted in this view and not yet executed; follows from the log.
+    pub(super) busy: BTreeSet<Digest>,
     /// Next slot to propose; meaningful at the primary only.
     pub(super) next_seq: Seq,
     /// Highest slot fixed by the NEW-VIEW of the current view.
@@ -41,10 +52,8 @@ pub struct Replica {
     /// The view whose NEW-VIEW timer was started (VC-6, once per view).
     pub(super) awaited: View,
     pub(super) new_view: Option<Arc<NewView>>,
-    pub(super) fetches: Fetches,
     pub(super) data_sets: u64,
     pub(super) faults: Faults,
-    timers: BTreeMap<Timer, Micros>,
 }
 
 /// What a replica waits for.
@@ -56,10 +65,41 @@ pub enum Pending {
     Slot { seq: Seq, digest: Digest, prepares: u16, commits: u16 },
     /// The ciphertexts of a carried slot are being fetched.
     Body { seq: Seq, digest: Digest },
+    /// The state is behind; blocks or a snapshot are being fetched.
+    State { executed: Seq, target: Seq },
+    /// The own state contradicts a stable one and was given up.
+    Diverged { stable: Seq },
+    /// Slots above the window need a stable checkpoint first.
+    Checkpoint { low: Seq, executed: Seq },
     /// Ciphertexts wait for a block.
     Pool { count: u64 },
     /// Votes are kept for a later view.
     Held { count: u64 },
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pending::ViewChange { target, have, need } => {
+                write!(f, "it has left its view and waits for view {}: {have} of {need} gateways want it", target.0)
+            }
+            Pending::Slot { seq, prepares, commits, .. } => {
+                write!(f, "slot {} is not decided: {prepares} prepares and {commits} commits so far", seq.0)
+            }
+            Pending::Body { seq, .. } => write!(f, "the ciphertexts of slot {} are missing and asked for", seq.0),
+            Pending::State { executed, target } => {
+                write!(f, "it has executed {} blocks and fetches what leads to {}", executed.0, target.0)
+            }
+            Pending::Diverged { stable } => {
+                write!(f, "its state was not the stable one at {} and is fetched", stable.0)
+            }
+            Pending::Checkpoint { low, executed } => {
+                write!(f, "it has executed {}, but only {} is stable, and the window is full", executed.0, low.0)
+            }
+            Pending::Pool { count } => write!(f, "{count} ciphertexts wait for a block"),
+            Pending::Held { count } => write!(f, "{count} votes are kept for a later view or slot"),
+        }
+    }
 }
 
 /// A rule that failed.
@@ -87,10 +127,13 @@ impl Replica {
             vcs: BTreeMap::new(),
             awaited: View(0),
             new_view: None,
-            fetches: Fetches::default(),
+            certs: Arc::default(),
+            ckpt: Checkpoints::new(&cfg),
+            xfer: Transfer::default(),
+            live: Liveness::default(),
+            busy: BTreeSet::new(),
             data_sets: 0,
             faults: Faults::default(),
-            timers: BTreeMap::new(),
             cfg,
         }
     }
@@ -98,16 +141,18 @@ impl Replica {
     /// Reacts to one input at local time `now`; appends outputs in the order in which they must be carried out.
     pub fn step(&mut self, now: Micros, input: Input, io: &mut Io<'_>) {
         match input {
-            Input::Start => {}
+            Input::Start(durable) => self.start(now, durable, io),
             Input::Deliver(envelope) => self.deliver(now, envelope, io),
             Input::Timer(timer) => {
-                self.timers.remove(&timer);
+                self.live.timers.remove(&timer);
                 match timer {
                     Timer::Batch => self.on_batch(now, io),
                     Timer::Relay => self.on_relay(now, io),
                     Timer::Progress => self.on_progress(now, io),
                     Timer::NewView => self.on_new_view_timer(now, io),
                     Timer::Fetch => self.on_fetch_timer(now, io),
+                    Timer::Resend => self.on_resend(io),
+                    Timer::Status => self.on_status_timer(now, io),
                 }
             }
         }
@@ -127,14 +172,20 @@ impl Replica {
             Message::DataSet(set) => self.on_data_set(now, set, io),
             Message::PrePrepare(signed, _) | Message::Prepare(signed) | Message::Commit(signed) => {
                 let st = &signed.statement;
-                let held = Held { sender: st.sender, view: st.view, seq: st.seq, arrived: now, envelope };
+                let held =
+                    Held { sender: st.sender, kind: st.kind, view: st.view, seq: st.seq, arrived: now, envelope };
                 self.on_vote(now, held, io);
             }
             Message::ViewChange(vc) => self.on_view_change(now, vc, from, io),
             Message::NewView(nv) => self.on_new_view(now, nv, io),
-            Message::Fetch(fetch) => self.on_fetch(fetch, from, io),
+            Message::Checkpoint(signed) => self.on_checkpoint(now, signed, io),
+            Message::Status(status) => self.on_status(now, status, from, io),
+            Message::Fetch(fetch) => self.on_fetch(now, fetch, from, io),
             Message::Body(proposal) => self.on_body(now, proposal, io),
             Message::Evidence(evidence) => self.on_evidence(evidence, io),
+            Message::Blocks(blocks) => self.on_blocks(now, blocks, io),
+            Message::Snapshot(snapshot) => self.on_snapshot(now, snapshot, io),
+            Message::Stable(proof) => self.on_stable(now, proof, io),
             // For followers; a gateway has the chain from its own log.
             Message::Seal(_) | Message::Publish(_) => {}
         }
@@ -145,7 +196,8 @@ impl Replica {
         let st = &signed.statement;
         let binds = match msg {
             Message::DataSet(m) => st.digest == DataSet::content_digest(&m.items),
-            Message::Fetch(m) => st.digest == Fetch::content_digest(&m.want, m.seq),
+            Message::Fetch(m) => st.digest == Fetch::content_digest(m.want),
+            Message::Status(m) => st.digest == Status::content_digest(m.changing, m.low, &m.has),
             Message::ViewChange(m) => new_view::view_change_binds(m),
             Message::NewView(m) => new_view::new_view_binds(m),
             _ => true,
@@ -210,15 +262,23 @@ impl Replica {
         self.cfg.quorum.primary(self.level().view)
     }
 
-    /// Without checkpoints the low mark stays at genesis; the high one moves with execution and the NEW-VIEW.
+    /// The stable checkpoint.
+    pub fn low(&self) -> Seq {
+        self.ckpt.stable().seq
+    }
+
     pub(super) fn window(&self) -> Window {
-        let high = self.executed().max(self.base).0.saturating_add(self.cfg.l).min(SLOT_MAX);
-        Window { low: Seq(0), high: Seq(high) }
+        let low = self.low();
+        Window { low, high: Seq(low.0.saturating_add(self.cfg.l)), executed: self.executed() }
+    }
+
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.ckpt
     }
 
     /// The certificate by which the slot of a block was decided here.
     pub fn certificate(&self, height: Seq) -> Option<&Arc<CommitCertificate>> {
-        self.log.slot(height)?.committed.as_ref()
+        self.certs.get(&height).or_else(|| self.log.slot(height)?.committed.as_ref())
     }
 
     /// The NEW-VIEW by which the current view was entered; none in view 0.
@@ -245,64 +305,8 @@ impl Replica {
         })
     }
 
-    pub(super) fn stable(&self) -> StableProof {
-        StableProof::genesis(&self.cfg)
-    }
-
     pub(super) fn refused(&self, refusal: Refusal, io: &mut Io<'_>) {
         io.reject(refusal.0, Reason::Refused(refusal.number()), About::View(self.level().view));
-    }
-
-    // ---- timers
-
-    /// OSDI'99 §4.5.2: doubles with every view without progress, up to a cap.
-    pub(super) fn timeout(&self) -> Micros {
-        let attempts = self.level().view.0.saturating_sub(self.progress_view.0);
-        let doublings = attempts.saturating_sub(1).min(u64::from(self.cfg.backoff_cap.min(32)));
-        Micros(self.cfg.t0.0.saturating_mul(1 << doublings))
-    }
-
-    pub(super) fn is_set(&self, timer: Timer) -> bool {
-        self.timers.contains_key(&timer)
-    }
-
-    /// Sets a timer to fire at `at`; says so only if that changes anything.
-    pub(super) fn set(&mut self, timer: Timer, at: Micros, now: Micros, io: &mut Io<'_>) {
-        if self.timers.insert(timer, at) != Some(at) {
-            io.out.push(Output::SetTimer { timer, after: Micros(at.0.saturating_sub(now.0)) });
-        }
-    }
-
-    pub(super) fn cancel(&mut self, timer: Timer, io: &mut Io<'_>) {
-        if self.timers.remove(&timer).is_some() {
-            io.out.push(Output::CancelTimer(timer));
-        }
-    }
-
-    /// Progress and Relay follow from the obligations of the moment; the other timers are set where they belong.
-    fn rearm(&mut self, now: Micros, io: &mut Io<'_>) {
-        let (deadline, relay) = (self.earliest_deadline(), self.earliest_relay());
-        for (timer, at) in [(Timer::Progress, deadline), (Timer::Relay, relay)] {
-            match at {
-                Some(at) => self.set(timer, at, now, io),
-                None => self.cancel(timer, io),
-            }
-        }
-    }
-
-    /// The primary of the current view has no deadlines: if it cannot proceed, those of its backups pass.
-    pub(super) fn earliest_deadline(&self) -> Option<Micros> {
-        if !self.normal() || self.is_primary() {
-            return None;
-        }
-        let items = self.pool.active().filter_map(|item| item.deadline);
-        items.chain(self.log.open(self.executed()).map(|(_, _, pp)| pp.deadline)).min()
-    }
-
-    pub(super) fn earliest_relay(&self) -> Option<Micros> {
-        let waiting = self.pool.active().filter(|item| !item.relayed);
-        let at = waiting.map(|item| Micros(item.clock.0.saturating_add(self.cfg.relay_after.0))).min();
-        at.filter(|_| self.normal())
     }
 
     // ---- for tests, the page and snapshots
@@ -320,7 +324,18 @@ impl Replica {
             let (prepares, commits) = (have(&slot.prepares), have(&slot.commits));
             all.push(Pending::Slot { seq, digest: pp.digest, prepares, commits });
         }
-        all.extend(self.fetches.wanted().map(|(digest, seq)| Pending::Body { seq, digest }));
+        all.extend(self.xfer.bodies().filter_map(|want| match want {
+            Want::Body { seq, digest } => Some(Pending::Body { seq, digest }),
+            _ => None,
+        }));
+        let (executed, window) = (self.executed(), self.window());
+        all.extend(self.xfer.target().map(|target| Pending::State { executed, target }));
+        if self.safety.diverged() {
+            all.push(Pending::Diverged { stable: window.low });
+        }
+        if executed >= window.high {
+            all.push(Pending::Checkpoint { low: window.low, executed });
+        }
         if !self.pool.is_empty() {
             all.push(Pending::Pool { count: self.pool.len() as u64 });
         }
@@ -343,20 +358,15 @@ impl Replica {
             w.u64(seq.0);
             slot.write_digest_of(&mut w, self.cfg.quorum);
         }
-        for item in self.pool.iter() {
-            w.digest(&item.sigma.id).u8(u8::from(item.sent)).u8(u8::from(item.relayed)).u64(item.clock.0);
-            w.u64(item.deadline.map_or(0, |d| d.0));
-        }
+        self.pool.write_digest_of(&mut w);
         for (who, vc) in &self.vcs {
             w.u16(who.0).u64(vc.target().0).digest(&vc.signed.statement.digest);
         }
-        for (digest, seq) in self.fetches.wanted() {
-            w.digest(&digest).u64(seq.0);
-        }
-        for (timer, at) in &self.timers {
-            w.u8(*timer as u8).u64(at.0);
-        }
-        w.u64(self.log.held() as u64).u64(self.data_sets).u64(self.awaited.0);
+        self.ckpt.write_digest_of(&mut w, self.cfg.quorum);
+        self.xfer.write_digest_of(&mut w);
+        self.live.write_digest_of(&mut w);
+        self.log.write_held(&mut w);
+        w.u8(u8::from(self.safety.diverged())).u64(self.data_sets).u64(self.awaited.0);
         c32("replica", &[&w.0])
     }
 

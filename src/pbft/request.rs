@@ -1,46 +1,54 @@
 //! Requests, data sets and proposals (CONSENSUS.md §3.4, §3.5; paper §4.3: the primary collects the data set of each
 //! secondary and builds the block).
 //!
-//! The pool is served oldest first. A correct primary must never leave out what it could include.
+//! The primary serves all contributors in turn, so a correct one never leaves out what it could include for long.
 
 use super::io::{Io, Record, Timer};
 use super::log::Accepted;
 use super::message::{DataSet, Message};
+use super::pool::Item;
 use super::replica::Replica;
 use super::rule::{About, Reason, Rule};
-use super::types::VerifyError;
-use crate::ledger::proposal::null_digest;
-use crate::ledger::{Digest, Micros, Proposal, Secs, Seq, Sigma};
-use std::collections::BTreeSet;
+use super::types::{ReplicaId, VerifyError};
+use crate::ledger::{Micros, Proposal, Secs, Seq, Sigma};
 use std::sync::Arc;
 
 impl Replica {
     /// OSDI'99 §4.1: a request arrives; a request is a ciphertext.
     pub(super) fn on_ciphertext(&mut self, now: Micros, sigma: &Arc<Sigma>, io: &mut Io<'_>) {
-        match self.check_request(now, sigma, io) {
+        match self.check_request(now, sigma, self.me, io) {
             Ok(()) => {
                 io.accept(Rule::Rq4, About::Sigma(sigma.id));
-                self.pool_insert(now, sigma, false, io);
+                self.pool_insert(now, sigma, self.me, false, io);
             }
             Err((rule, reason)) => io.reject(rule, reason, About::Sigma(sigma.id)),
         }
     }
 
-    /// RQ-1 to RQ-4.
-    fn check_request(&self, now: Micros, sigma: &Sigma, io: &mut Io<'_>) -> Result<(), (Rule, Reason)> {
+    /// RQ-1 to RQ-4. What is in the pool already counts as brought by this contributor too, as far as its share goes.
+    fn check_request(
+        &mut self,
+        now: Micros,
+        sigma: &Sigma,
+        from: ReplicaId,
+        io: &mut Io<'_>,
+    ) -> Result<(), (Rule, Reason)> {
         io.verify.ciphertext(sigma, self.cfg.unix(now)).map_err(|e| (Rule::Rq1, Reason::BadCiphertext(e)))?;
-        match self.chain.by_nullifier(&sigma.nullifier) {
-            Some(taken) if taken.sigma == sigma.id => return Err((Rule::Rq2, Reason::AlreadyStored)),
-            Some(_) => return Err((Rule::Rq2, Reason::DoubleUse)),
-            None => {}
+        if let Some(taken) = self.chain.by_nullifier(&sigma.nullifier) {
+            let other = taken.by.is_some_and(|(id, _)| id != sigma.id);
+            return Err((Rule::Rq2, if other { Reason::DoubleUse } else { Reason::AlreadyStored }));
         }
+        let room = self.pool.share(from) < self.cfg.share_max();
         if self.pool.contains(&sigma.id) {
+            if room {
+                self.pool.offer(&sigma.id, from);
+            }
             return Err((Rule::Rq3, Reason::Duplicate));
         }
         if sigma.bytes().len() as u64 > self.cfg.policy.batch_bytes {
             return Err((Rule::Rq4, Reason::TooLarge));
         }
-        if self.pool.len() as u64 >= self.cfg.pool_max {
+        if !room || self.pool.len() as u64 >= self.cfg.pool_max {
             return Err((Rule::Rq4, Reason::PoolFull));
         }
         Ok(())
@@ -59,10 +67,10 @@ impl Replica {
         let mut taken = 0;
         for sigma in &set.items {
             let item = About::Item { sigma: sigma.id, from: st.sender };
-            match self.check_request(now, sigma, io) {
+            match self.check_request(now, sigma, st.sender, io) {
                 Ok(()) => {
                     io.accept(Rule::Rq4, item);
-                    self.pool_insert(now, sigma, relayed, io);
+                    self.pool_insert(now, sigma, st.sender, relayed, io);
                     taken += 1;
                 }
                 Err((rule, reason)) => io.reject(rule, reason, item),
@@ -71,11 +79,12 @@ impl Replica {
         io.accept(Rule::Ds3, about(taken));
     }
 
-    fn pool_insert(&mut self, now: Micros, sigma: &Arc<Sigma>, relayed: bool, io: &mut Io<'_>) {
-        self.pool.insert(sigma.clone(), relayed, now);
+    fn pool_insert(&mut self, now: Micros, sigma: &Arc<Sigma>, from: ReplicaId, relayed: bool, io: &mut Io<'_>) {
+        self.pool.insert(sigma.clone(), from, relayed, now);
         self.activate(now);
         self.schedule_batch(now, io);
-        if self.unsent() as u64 >= self.cfg.policy.batch_max {
+        let full = self.cfg.policy.batch_max;
+        if self.pool.len() as u64 >= full && self.unsent().count() as u64 >= full {
             self.cancel(Timer::Batch, io);
             self.on_batch(now, io);
         }
@@ -83,10 +92,11 @@ impl Replica {
 
     /// Ciphertexts of an accepted proposal are known to all gateways.
     pub(super) fn pool_from_proposal(&mut self, now: Micros, proposal: &Proposal) {
+        let primary = self.primary();
         for sigma in &proposal.txs {
-            let room = (self.pool.len() as u64) < self.cfg.pool_max;
+            let room = (self.pool.len() as u64) < self.cfg.pool_max && self.pool.share(primary) < self.cfg.share_max();
             if room && self.chain.by_nullifier(&sigma.nullifier).is_none() {
-                self.pool.insert(sigma.clone(), true, now);
+                self.pool.insert(sigma.clone(), primary, true, now);
             }
         }
         self.activate(now);
@@ -101,24 +111,23 @@ impl Replica {
     }
 
     /// Items for the next batch: eligible ones at the primary, unsent ones at a backup.
-    fn unsent(&self) -> usize {
-        let busy = self.in_flight();
+    fn unsent(&self) -> impl Iterator<Item = &Item> {
         let primary = self.is_primary();
-        self.pool.iter().filter(|i| (primary || !i.sent) && !busy.contains(&i.sigma.nullifier)).count()
+        self.pool.iter().filter(move |i| (primary || !i.sent) && !self.busy.contains(&i.sigma.nullifier))
     }
 
     pub(super) fn schedule_batch(&mut self, now: Micros, io: &mut Io<'_>) {
         // A primary with a full pipeline proposes again when a slot executes.
         let able = self.normal() && (!self.is_primary() || self.may_propose());
-        if able && !self.is_set(Timer::Batch) && self.unsent() > 0 {
+        if able && !self.is_set(Timer::Batch) && self.unsent().next().is_some() {
             self.set(Timer::Batch, Micros(now.0.saturating_add(self.cfg.batch_delay.0)), now, io);
         }
     }
 
     /// Tickets in slots accepted in this view and not yet executed.
-    pub(super) fn in_flight(&self) -> BTreeSet<Digest> {
+    pub(super) fn refresh_busy(&mut self) {
         let open = self.log.open(self.executed()).filter_map(|(_, slot, _)| slot.body());
-        open.flat_map(|body| &body.txs).map(|sigma| sigma.nullifier).collect()
+        self.busy = open.flat_map(|body| &body.txs).map(|sigma| sigma.nullifier).collect();
     }
 
     pub(super) fn drop_expired(&mut self, now: Micros, io: &mut Io<'_>) {
@@ -134,7 +143,7 @@ impl Replica {
         if self.is_primary() {
             self.try_propose(now, io);
         } else if self.normal() {
-            let busy = self.in_flight();
+            let busy = self.busy.clone();
             let items = self.take_set(|i| !i.sent && !busy.contains(&i.sigma.nullifier), |i| i.sent = true);
             if !items.is_empty() {
                 let set = self.next_data_set(items);
@@ -151,7 +160,7 @@ impl Replica {
             return;
         }
         let patience = self.cfg.relay_after.0;
-        let old = |i: &super::pool::Item| !i.relayed && i.clock.0.saturating_add(patience) <= now.0;
+        let old = |i: &Item| !i.relayed && i.clock.0.saturating_add(patience) <= now.0;
         let items = self.take_set(old, |i| {
             i.relayed = true;
             i.sent = true;
@@ -163,11 +172,7 @@ impl Replica {
     }
 
     /// Oldest items that fit one data set, marked.
-    fn take_set(
-        &mut self,
-        wanted: impl Fn(&super::pool::Item) -> bool,
-        mark: impl Fn(&mut super::pool::Item),
-    ) -> Vec<Arc<Sigma>> {
+    fn take_set(&mut self, wanted: impl Fn(&Item) -> bool, mark: impl Fn(&mut Item)) -> Vec<Arc<Sigma>> {
         let (most, room) = (self.cfg.policy.batch_max, self.cfg.policy.batch_bytes);
         let (mut items, mut bytes) = (Vec::new(), 0);
         for item in self.pool.iter_mut().filter(|i| wanted(i)) {
@@ -191,7 +196,7 @@ impl Replica {
     pub(super) fn try_propose(&mut self, now: Micros, io: &mut Io<'_>) {
         while self.is_primary() && self.may_propose() {
             let time = self.cfg.unix(now).max(self.chain.head().time);
-            let txs = self.pick(time, io);
+            let txs = self.pick(self.next_seq, time, io);
             if txs.is_empty() {
                 return;
             }
@@ -206,31 +211,49 @@ impl Replica {
     fn may_propose(&self) -> bool {
         let executed = self.executed();
         let last = self.window().high.0.min(executed.0.saturating_add(self.cfg.pipeline));
-        let null = null_digest();
-        self.next_seq.0 <= last
+        executed >= self.low()
+            && self.next_seq.0 <= last
             && (executed.0 + 1..self.next_seq.0).all(|s| {
                 let slot = self.log.slot(Seq(s));
-                slot.is_some_and(|x| x.body().is_some() || x.pp.is_some_and(|pp| pp.digest == null))
+                slot.is_some_and(|x| x.complete())
             })
     }
 
-    /// The oldest eligible ciphertexts that fit a block.
-    fn pick(&self, time: Secs, io: &mut Io<'_>) -> Vec<Arc<Sigma>> {
-        let mut used = self.in_flight();
+    /// Fair by construction: one place per visit, the contributors in turn, each one's oldest first. So a full block has
+    /// at least `quota` places for everybody, whatever others stuff into their queues.
+    fn pick(&self, seq: Seq, time: Secs, io: &mut Io<'_>) -> Vec<Arc<Sigma>> {
+        let n = self.cfg.quorum.n();
+        let first = (seq.0 % u64::from(n)) as u16;
+        let mut used = self.busy.clone();
+        let mut cursors = vec![0; usize::from(n)];
         let (mut txs, mut bytes) = (Vec::new(), 0);
-        for item in self.pool.iter() {
-            let more = bytes + item.sigma.bytes().len() as u64;
-            if txs.len() as u64 >= self.cfg.policy.batch_max || more > self.cfg.policy.batch_bytes {
-                break;
+        loop {
+            let before = txs.len();
+            for who in (0..n).map(|i| (first + i) % n) {
+                let cursor = &mut cursors[usize::from(who)];
+                while let Some(item) = self.pool.next_of(ReplicaId(who), cursor) {
+                    let sigma = &item.sigma;
+                    if used.contains(&sigma.nullifier) || io.verify.ciphertext(sigma, time).is_err() {
+                        continue;
+                    }
+                    let more = bytes + sigma.bytes().len() as u64;
+                    if more > self.cfg.policy.batch_bytes {
+                        *cursor = u64::MAX; // the turn of this one comes first in another block
+                        break;
+                    }
+                    used.insert(sigma.nullifier);
+                    bytes = more;
+                    txs.push(sigma.clone());
+                    break;
+                }
+                if txs.len() as u64 >= self.cfg.policy.batch_max {
+                    return txs;
+                }
             }
-            let fresh = !used.contains(&item.sigma.nullifier);
-            if fresh && io.verify.ciphertext(&item.sigma, time).is_ok() {
-                used.insert(item.sigma.nullifier);
-                bytes = more;
-                txs.push(item.sigma.clone());
+            if txs.len() == before {
+                return txs;
             }
         }
-        txs
     }
 
     fn propose(&mut self, now: Micros, time: Secs, txs: Vec<Arc<Sigma>>, io: &mut Io<'_>) -> bool {
@@ -250,6 +273,7 @@ impl Replica {
         let slot = self.log.slot_mut(seq);
         slot.pp = Some(Accepted { view: st.view, digest, just: st.just, sig: signed.sig, deadline });
         slot.bodies.insert(digest, proposal.clone());
+        self.refresh_busy();
         self.next_seq = Seq(seq.0 + 1);
         io.broadcast(Message::PrePrepare(signed, proposal));
         self.check_prepared(now, seq, io);

@@ -1,7 +1,7 @@
 //! Every decision of a replica has a name: the rules of CONSENSUS.md §2.7, with the section of OSDI'99 each comes from
 //! and one sentence for people.
 //!
-//! Rules of parts that do not exist yet (checkpoints, status) have no entry.
+//! Two names are ours alone: TM-4 (rotation) and the reason `NewerView`.
 
 use super::evidence::Class;
 use super::message::Kind;
@@ -58,6 +58,7 @@ rules! {
     Pp9 "PP-9" "OSDI'99 §4.6" "The proposal's time is close to the local clock.";
     Pp10 "PP-10" "paper §4.3" "Every gateway verifies every ciphertext of the proposal itself.";
     Pp11 "PP-11" "CONSENSUS §2.7" "No ticket is used twice, here or in another open slot.";
+    Pp12 "PP-12" "OSDI'99 §4.4" "The state at the low mark is present.";
     Pr1 "PR-1" "OSDI'99 §4.2" "The primary does not prepare its own proposal.";
     Pr2 "PR-2" "OSDI'99 §4.2" "The prepare is for the current view.";
     Pr3 "PR-3" "CONSENSUS §3.13" "The voter entered the view by the same NEW-VIEW as we did.";
@@ -73,6 +74,11 @@ rules! {
     X2 "X-2" "OSDI'99 §4.4" "A slot may be learned from a certificate of a quorum of commits and its body.";
     X3 "X-3" "CONSENSUS §2.4" "A ciphertext whose ticket is already spent is ordered without effect.";
     X4 "X-4" "OSDI'99 §4.2" "A slot commits only the proposal that was executed there.";
+    Cp1 "CP-1" "OSDI'99 §4.3" "A checkpoint is about a multiple of K above the stable one.";
+    Cp2 "CP-2" "OSDI'99 §4.3" "Only the first checkpoint of a gateway for a height counts.";
+    Cp3 "CP-3" "OSDI'99 §4.3" "A quorum vouches for one state: it is stable, and what led to it may be forgotten.";
+    Cp4 "CP-4" "OSDI'99 §4.3" "The own state is the stable one.";
+    Cp5 "CP-5" "OSDI'99 §4.3" "f+1 others vouch for a state beyond ours: we are behind.";
     Vc1 "VC-1" "OSDI'99 §4.4" "A view change asks for a higher view than the sender did before.";
     Vc2 "VC-2" "OSDI'99 §4.4" "Its stable state is proven.";
     Vc3 "VC-3" "OSDI'99 §4.4" "Its prepared slots lie above the stable state, in order, from earlier views.";
@@ -89,8 +95,10 @@ rules! {
     Tm1 "TM-1" "OSDI'99 §4.4" "A request was not served in time: ask for the next view.";
     Tm2 "TM-2" "OSDI'99 §4.5.2" "The NEW-VIEW did not come in time: ask for the view after it.";
     Tm3 "TM-3" "OSDI'99 §4.5.2" "The view makes progress: time-outs start small again.";
+    Tm4 "TM-4" "CONSENSUS §3.10" "The primary has led its share of blocks: the next one takes over.";
     St1 "ST-1" "OSDI'99 §4.4" "An answer is taken only if it was asked for and proves itself.";
     Ev1 "EV-1" "CONSENSUS §3.13" "An accusation counts only if its statements convict by themselves, and once.";
+    St2 "ST-2" "CONSENSUS §2.7" "Nobody is answered faster than can be of use.";
     Sf1 "SF-1" "OSDI'99 §4.2" "Never vote outside the current view.";
     Sf2 "SF-2" "OSDI'99 §4.2" "Never sign two digests for one view and slot.";
     Sf3 "SF-3" "OSDI'99 §4.2" "Never prepare as primary nor propose as backup.";
@@ -98,7 +106,8 @@ rules! {
     Sf5 "SF-5" "OSDI'99 §4.2" "Never vote outside the window.";
     Sf6 "SF-6" "OSDI'99 §4.4" "Never ask for a view that is not above the own one.";
     Sf7 "SF-7" "OSDI'99 §4.4" "Never open a view twice, nor with a NEW-VIEW that is not valid.";
-    Sf8 "SF-8" "OSDI'99 §4.3" "Never seal two headers for one height.";
+    Sf8 "SF-8" "OSDI'99 §4.3" "Never vouch for a state or header other than the own one.";
+    Sf9 "SF-9" "OSDI'99 §4.4" "Never vote while the state at the low mark is missing.";
 }
 
 /// Why a rule refused or holds.
@@ -134,6 +143,10 @@ pub enum Reason {
     DuplicateVote,
     ConflictingVote,
     BadCertificate,
+    /// Not a multiple of K.
+    NotCheckpoint,
+    /// The own state is not the stable one.
+    Diverged,
     BadCheckpointProof,
     BadPreparedSet,
     ShortQuorum,
@@ -141,6 +154,10 @@ pub enum Reason {
     WrongSelection(Seq),
     Unasked,
     BadEvidence,
+    BadSnapshot,
+    RateLimited,
+    /// Held: the state at the low mark is missing.
+    NotCaughtUp,
     /// Held: an earlier slot is missing.
     OutOfOrder,
     /// Held: the ciphertexts of the slot are missing.
@@ -216,6 +233,11 @@ pub enum About {
     Fault {
         culprit: ReplicaId,
         class: Class,
+    },
+    /// The state after a slot.
+    State {
+        seq: Seq,
+        digest: Digest,
     },
     /// A view that was entered with this many carried slots.
     Entered {

@@ -1,12 +1,13 @@
-//! The only owner of the signer: may I sign this? (CONSENSUS.md §3.3, rules SF-1 to SF-8.)
+//! The only owner of the signer: may I sign this? (CONSENSUS.md §3.3, rules SF-1 to SF-9.)
 //!
 //! Nothing else in the replica can make a signature. Records of what is signed are persisted before the signature is
-//! handed out. SF-9 needs checkpoints: without them the state below the window is never missing.
+//! handed out.
 
 use super::certificate::{Prepared, StableProof};
 use super::config::Config;
+use super::durable::Durable;
 use super::io::{Io, Record};
-use super::message::{DataSet, Fetch, Fixed, Kind, NewView, Signed, Statement, ViewChange};
+use super::message::{DataSet, Fetch, Fixed, Kind, NewView, Signed, Statement, Status, ViewChange, Want};
 use super::new_view;
 use super::rule::Rule;
 use super::types::{Just, ReplicaId, Signer, View};
@@ -21,11 +22,12 @@ pub struct Level {
     pub changing: bool,
 }
 
-/// Slots that may be voted on: `low` < seq ≤ `high`.
+/// Slots that may be voted on, `low` < seq ≤ `high`, once `low` itself is executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
     pub low: Seq,
     pub high: Seq,
+    pub executed: Seq,
 }
 
 impl Window {
@@ -53,9 +55,14 @@ pub struct Safety {
     signer: Arc<dyn Signer>,
     level: Level,
     just: Just,
-    /// Latest vote per kind and slot.
+    /// Latest vote per kind and slot above the low mark; own CHECKPOINTs too.
     votes: BTreeMap<(Kind, Seq), (View, Digest, Just)>,
+    /// Headers vouched for above the low mark.
     sealed: BTreeMap<Seq, Digest>,
+    /// The own NEW-VIEW of the highest view opened.
+    opened: Option<Arc<NewView>>,
+    /// The own state contradicts a stable one: nothing about it may be signed.
+    diverged: bool,
 }
 
 fn allow(condition: bool, rule: Rule) -> Result<(), Refusal> {
@@ -65,7 +72,51 @@ fn allow(condition: bool, rule: Rule) -> Result<(), Refusal> {
 impl Safety {
     pub fn new(cfg: Arc<Config>, me: ReplicaId, signer: Arc<dyn Signer>) -> Self {
         let level = Level { view: View(0), changing: false };
-        Safety { cfg, me, signer, level, just: Digest::ZERO, votes: BTreeMap::new(), sealed: BTreeMap::new() }
+        Safety {
+            cfg,
+            me,
+            signer,
+            level,
+            just: Digest::ZERO,
+            votes: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            opened: None,
+            diverged: false,
+        }
+    }
+
+    /// Takes up what was persisted before a crash (SF-2, SF-4, SF-6 hold over crashes).
+    pub fn restore(&mut self, durable: &Durable) {
+        self.votes = durable.votes.clone();
+        if let Some(nv) = &durable.new_view {
+            self.level = Level { view: nv.view(), changing: false };
+            self.just = nv.just();
+            self.opened = Some(nv.clone()).filter(|nv| nv.signed.statement.sender == self.me);
+        }
+        if let Some(vc) = durable.own_view_change.as_ref().filter(|vc| vc.target() > self.level.view) {
+            self.level = Level { view: vc.target(), changing: true };
+        }
+    }
+
+    /// The low mark has moved: what was voted at or below it is settled.
+    pub fn advance(&mut self, low: Seq) {
+        self.votes.retain(|(_, seq), _| *seq > low);
+        self.sealed = self.sealed.split_off(&Seq(low.0 + 1));
+    }
+
+    /// Whether the own state was found to contradict a stable one.
+    pub fn set_diverged(&mut self, diverged: bool) {
+        self.diverged = diverged;
+    }
+
+    pub fn diverged(&self) -> bool {
+        self.diverged
+    }
+
+    /// The bytes of a vote already given, if it was.
+    pub fn again(&self, kind: Kind, view: View, seq: Seq) -> Option<Signed> {
+        let (of, digest, just) = self.votes.get(&(kind, seq))?;
+        (*of == view).then(|| self.sign(kind, view, seq, *digest, *just))
     }
 
     pub fn level(&self) -> Level {
@@ -90,19 +141,22 @@ impl Safety {
     /// SF-2, then the record, then the signature.
     fn vote(&mut self, kind: Kind, at: (View, Seq, Digest, Just), io: &mut Io<'_>) -> Result<Signed, Refusal> {
         let (view, seq, digest, just) = at;
+        let at_vote = (view, digest, just);
         let clash = [Kind::PrePrepare, Kind::Prepare, Kind::Commit]
             .iter()
             .filter_map(|k| self.votes.get(&(*k, seq)))
             .any(|(v, d, _)| *v == view && *d != digest);
         allow(!clash, Rule::Sf2)?;
-        self.votes.insert((kind, seq), (view, digest, just));
-        io.persist(Record::Vote { kind, view, seq, digest, just });
+        if self.votes.insert((kind, seq), at_vote) != Some(at_vote) {
+            io.persist(Record::Vote { kind, view, seq, digest, just });
+        }
         Ok(self.sign(kind, view, seq, digest, just))
     }
 
     fn current(&self, seq: Seq, window: Window) -> Result<View, Refusal> {
         allow(!self.level.changing, Rule::Sf1)?;
         allow(window.contains(seq), Rule::Sf5)?;
+        allow(window.executed >= window.low && !self.diverged, Rule::Sf9)?;
         Ok(self.level.view)
     }
 
@@ -148,7 +202,6 @@ impl Safety {
         let signed = self.sign(Kind::ViewChange, target, stable.seq, digest, Digest::ZERO);
         let vc = Arc::new(ViewChange { signed, stable, p });
         self.level = Level { view: target, changing: true };
-        io.persist(Record::Level { view: target, changing: true });
         io.persist(Record::OwnViewChange(vc.clone()));
         Ok(vc)
     }
@@ -157,6 +210,7 @@ impl Safety {
     pub fn new_view(&mut self, v_set: Vec<Arc<ViewChange>>, io: &mut Io<'_>) -> Result<Arc<NewView>, Refusal> {
         let view = self.level.view;
         allow(self.level.changing && self.cfg.quorum.primary(view) == self.me, Rule::Sf7)?;
+        allow(self.opened.as_ref().is_none_or(|nv| nv.view() < view), Rule::Sf7)?;
         let plan = new_view::select(&v_set);
         let slots = || plan.slots.iter().map(|(seq, digest)| (*seq, digest));
         let content = NewView::content_digest(view, &v_set, slots());
@@ -168,6 +222,8 @@ impl Safety {
         let signed = self.sign(Kind::NewView, view, plan.min_s, content, Digest::ZERO);
         let nv = Arc::new(NewView { signed, v_set, o });
         allow(new_view::validate(&self.cfg, &nv, io.verify).is_ok(), Rule::Sf7)?;
+        io.persist(Record::NewView(nv.clone()));
+        self.opened = Some(nv.clone());
         Ok(nv)
     }
 
@@ -175,8 +231,9 @@ impl Safety {
     pub fn enter(&mut self, nv: &Arc<NewView>, io: &mut Io<'_>) {
         self.level = Level { view: nv.view(), changing: false };
         self.just = nv.just();
-        io.persist(Record::NewView(nv.clone()));
-        io.persist(Record::Level { view: nv.view(), changing: false });
+        if self.opened.as_ref().is_none_or(|own| own.view() != nv.view()) {
+            io.persist(Record::NewView(nv.clone()));
+        }
     }
 
     /// Collected ciphertexts for the primary, or for all.
@@ -185,14 +242,35 @@ impl Safety {
         DataSet { signed: self.sign(Kind::DataSet, self.level.view, Seq(number), digest, Digest::ZERO), items }
     }
 
-    /// Asks a peer for a body.
-    pub fn fetch(&self, number: u64, want: Digest, seq: Seq) -> Fetch {
-        let digest = Fetch::content_digest(&want, seq);
-        Fetch { signed: self.sign(Kind::Fetch, View(0), Seq(number), digest, Digest::ZERO), want, seq }
+    /// Asks a peer for something that proves itself.
+    pub fn fetch(&self, number: u64, want: Want) -> Fetch {
+        let digest = Fetch::content_digest(want);
+        Fetch { signed: self.sign(Kind::Fetch, View(0), Seq(number), digest, Digest::ZERO), want }
+    }
+
+    /// Says how far one is.
+    pub fn status(&self, executed: Seq, low: Seq, has: [Vec<u8>; 3]) -> Status {
+        let Level { view, changing } = self.level;
+        let digest = Status::content_digest(changing, low, &has);
+        Status { signed: self.sign(Kind::Status, view, executed, digest, Digest::ZERO), changing, low, has }
+    }
+
+    /// OSDI'99 §4.3: vouches for the state after a slot, once and for all.
+    pub fn checkpoint(&mut self, seq: Seq, state: Digest, io: &mut Io<'_>) -> Result<Signed, Refusal> {
+        allow(!self.diverged, Rule::Sf8)?;
+        let vote = (View(0), state, Digest::ZERO);
+        let first = self.votes.get(&(Kind::Checkpoint, seq)).copied();
+        allow(first.is_none_or(|given| given == vote), Rule::Sf8)?;
+        if first.is_none() {
+            self.votes.insert((Kind::Checkpoint, seq), vote);
+            io.persist(Record::Vote { kind: Kind::Checkpoint, view: View(0), seq, digest: state, just: Digest::ZERO });
+        }
+        Ok(self.sign(Kind::Checkpoint, View(0), seq, state, Digest::ZERO))
     }
 
     /// Vouches towards followers for the header executed at a height.
     pub fn seal(&mut self, height: Seq, header: Digest) -> Result<Signed, Refusal> {
+        allow(!self.diverged, Rule::Sf8)?;
         allow(*self.sealed.entry(height).or_insert(header) == header, Rule::Sf8)?;
         Ok(self.sign(Kind::Seal, View(0), height, header, Digest::ZERO))
     }

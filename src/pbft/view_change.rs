@@ -1,42 +1,25 @@
-//! Leaving a view and entering the next (CONSENSUS.md §3.8, §3.10; OSDI'99 §4.4, §4.5.2).
+//! Leaving a view and entering the next (CONSENSUS.md §3.8; OSDI'99 §4.4, §4.5.2). When to leave is `liveness`.
 //!
 //! A replica that has asked for a view never returns below it: its VIEW-CHANGE froze what it had prepared.
 
 use super::evidence::Evidence;
 use super::io::{Io, Timer};
 use super::log::Accepted;
-use super::message::{Message, NewView, ViewChange};
+use super::message::{Message, NewView, ViewChange, Want};
 use super::new_view::{self, Plan};
 use super::quorum::ReplicaSet;
 use super::replica::{Replica, about};
 use super::rule::{About, Reason, Rule};
 use super::types::{NodeId, View};
-use crate::ledger::proposal::null_digest;
 use crate::ledger::{Micros, Seq};
 use std::sync::Arc;
 
 impl Replica {
-    /// TM-1: a request or slot was not served in time.
-    pub(super) fn on_progress(&mut self, now: Micros, io: &mut Io<'_>) {
-        self.drop_expired(now, io);
-        if self.earliest_deadline().is_some_and(|at| at <= now) {
-            io.note(Rule::Tm1, About::View(self.level().view));
-            self.start_view_change(now, View(self.level().view.0 + 1), io);
-        }
-    }
-
-    /// TM-2: the primary of the view asked for did not open it in time.
-    pub(super) fn on_new_view_timer(&mut self, now: Micros, io: &mut Io<'_>) {
-        if self.level().changing {
-            io.note(Rule::Tm2, About::View(self.level().view));
-            self.start_view_change(now, View(self.level().view.0 + 1), io);
-        }
-    }
-
     /// OSDI'99 §4.4: stop voting and tell everybody what prepared here.
-    fn start_view_change(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
+    pub(super) fn start_view_change(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
         let p = self.log.slots.values().filter_map(|slot| slot.prepared.clone()).collect();
-        let vc = match self.safety.view_change(target, self.stable(), p, io) {
+        let stable = (**self.ckpt.stable()).clone();
+        let vc = match self.safety.view_change(target, stable, p, io) {
             Ok(vc) => vc,
             Err(refusal) => return self.refused(refusal, io),
         };
@@ -66,6 +49,9 @@ impl Replica {
         self.vcs.insert(vc.sender(), vc.clone());
         let (have, need) = (self.wanting(target), self.cfg.quorum.strong());
         io.accept(Rule::Vc4, About::ViewChange { from: vc.sender(), target, have, need });
+        if vc.stable.seq > self.low() {
+            self.adopt(now, Arc::new(vc.stable.clone()), io);
+        }
         if target <= self.level().view && self.normal() {
             if let Some(nv) = self.new_view.clone() {
                 io.send(from, Message::NewView(nv));
@@ -152,30 +138,35 @@ impl Replica {
         self.safety.enter(&nv, io);
         self.new_view = Some(nv.clone());
         self.cancel(Timer::NewView, io);
+        if let Some(vc) = nv.v_set.iter().find(|vc| vc.stable.seq == plan.min_s && plan.min_s > self.low()) {
+            self.advance(now, Arc::new(vc.stable.clone()), io);
+        }
         for slot in self.log.slots.values_mut() {
             slot.leave_view();
         }
         self.base = plan.max_s;
-        self.next_seq = Seq(plan.max_s.0 + 1);
+        self.next_seq = Seq(plan.max_s.max(self.low()).0 + 1);
+        self.live.entered_at = self.executed();
         io.accept(Rule::Nv6, About::Entered { view, carried: plan.slots.len() as u32 });
         let deadline = Micros(now.0.saturating_add(self.timeout().0));
-        for fixed in &nv.o {
+        let low = self.low();
+        let carried = || nv.o.iter().filter(move |fixed| fixed.seq > low);
+        for fixed in carried() {
             let pp = Accepted { view, digest: fixed.digest, just: nv.just(), sig: fixed.pp_sig, deadline };
             self.log.slot_mut(fixed.seq).pp = Some(pp);
         }
+        self.refresh_busy();
         self.pool.enter_view(now);
         self.activate(now);
-        self.fetches.forget();
-        for fixed in &nv.o {
-            let complete =
-                fixed.digest == null_digest() || self.log.slot(fixed.seq).is_some_and(|s| s.body().is_some());
-            if complete {
+        self.xfer.leave_view();
+        for fixed in carried() {
+            if self.log.slot(fixed.seq).is_some_and(|slot| slot.complete()) {
                 self.vote(now, fixed.seq, io);
             } else {
                 let slot = About::Slot { view, seq: fixed.seq, digest: fixed.digest };
                 io.hold(Rule::Nv7, Reason::BodyMissing, slot);
                 let holders = new_view::holders(&self.cfg, &nv.v_set, fixed.seq);
-                self.want_body(now, fixed.digest, fixed.seq, holders, io);
+                self.want(now, Want::Body { seq: fixed.seq, digest: fixed.digest }, holders, io);
             }
         }
         self.replay_held(now, io);

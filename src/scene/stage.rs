@@ -139,7 +139,7 @@ impl StageState {
         }
         match &effect.kind {
             Kind::Crashed | Kind::Paused => self.node(actor).down = true,
-            Kind::Resumed => self.node(actor).down = false,
+            Kind::Resumed | Kind::Recovered { .. } => self.node(actor).down = false,
             Kind::Behaves { behaviour } => self.node(actor).behaviour = behaviour.clone(),
             Kind::Fact(fact) if actor.role == Role::Cp || actor.role == Role::Ev => self.station(actor, fact),
             Kind::Fact(fact) => self.agreement(actor, fact),

@@ -39,6 +39,11 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::NewView => "new view",
         PacketTag::Fetch => "question for a block body",
         PacketTag::Body => "block body",
+        PacketTag::Checkpoint => "checkpoint vote",
+        PacketTag::Status => "what the sender has",
+        PacketTag::Blocks => "executed blocks with certificates",
+        PacketTag::Snapshot => "proven state",
+        PacketTag::Stable => "proof of the stable state",
         PacketTag::Seal => "seal of the block",
         PacketTag::Publish => "published block",
         PacketTag::Evidence => "proof of fault",
@@ -85,6 +90,8 @@ pub fn sentence(effect: &Effect) -> String {
         Kind::TimerFired { timer } => format!("The {timer} timer of {who} runs out."),
         Kind::Crashed => format!("{who} crashes."),
         Kind::Paused => format!("{who} is paused."),
+        Kind::Recovered { amnesia: true, .. } => format!("{who} is back without its memory: it counts as a liar."),
+        Kind::Recovered { .. } => format!("{who} is back with what it had persisted."),
         Kind::Resumed => format!("{who} goes on."),
         Kind::ClockSet { ahead_us } => {
             let way = if *ahead_us < 0 { "behind" } else { "ahead" };
@@ -160,6 +167,11 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Evidence { culprit, class } => {
             format!("{who} holds proof that {} {} ({}).", culprit.label(), class.text(), class.id())
         }
+        F::Checkpoint { height, stable: false, .. } => format!("{who} vouches for its state after block {height}."),
+        F::Checkpoint { height, .. } => {
+            format!("{who} sees a quorum vouch for one state after block {height}: it is stable.")
+        }
+        F::StateTransferred { height, .. } => format!("{who} takes over the proven chain at block {height}."),
         F::KeyReleased { .. } => format!("{who} computes Z = sk·T and hands its pile the key of one entry."),
         F::Located { index, comparisons, .. } => {
             format!("{who} finds entry {} after {}.", index + 1, some(*comparisons, "comparison"))

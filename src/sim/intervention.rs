@@ -3,7 +3,7 @@
 //! One value has three forms: JSON (`{"at": "e1812", "do": {"crash": "css1"}}`, also in scenario files), a short text
 //! for links (`e1812~crash~css1`), and a sentence for the log. Nothing here touches a world.
 
-use crate::entities::actor::ActorId;
+use crate::entities::actor::{ActorId, Role};
 use crate::ledger::Micros;
 use crate::sim::adversary::{BehaviourKind, Trigger};
 use crate::sim::network::{LinkRule, RuleArgs};
@@ -140,6 +140,14 @@ pub struct Skew {
 const SLOWEST: u32 = 1_000;
 const WIDEST_SKEW: Dur = Dur::secs(3_600);
 
+/// A crash in the middle of a step: after the k-th output of the actor's next one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Torn {
+    pub node: ActorId,
+    pub k: u32,
+}
+
 /// What is done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +157,11 @@ pub enum Action {
     /// The actor stops taking input; what arrives waits.
     Pause(ActorId),
     Resume(ActorId),
+    /// The actor is back after a crash, with its durable store.
+    Restart(ActorId),
+    /// The same for a gateway that lost what its replica had persisted; it counts as faulty.
+    RestartAmnesia(ActorId),
+    TornStep(Torn),
     Behave(Behave),
     /// The actor is honest again (and still counts as faulty).
     Calm(ActorId),
@@ -174,6 +187,7 @@ impl Action {
     pub fn check(&self) -> Result<(), String> {
         match self {
             Action::Behave(b) => b.check(),
+            Action::RestartAmnesia(a) if a.role != Role::Css => Err("only gateways can lose what they signed".into()),
             Action::Link(rule) => rule.check(),
             Action::Release(a)
                 if *a
@@ -202,6 +216,9 @@ impl fmt::Display for Action {
             Action::Crash(a) => write!(f, "{} crashes", a.label()),
             Action::Pause(a) => write!(f, "{} is paused", a.label()),
             Action::Resume(a) => write!(f, "{} goes on", a.label()),
+            Action::Restart(a) => write!(f, "{} restarts", a.label()),
+            Action::RestartAmnesia(a) => write!(f, "{} restarts without its memory", a.label()),
+            Action::TornStep(t) => write!(f, "{} crashes after output {} of its next step", t.node.label(), t.k),
             Action::Behave(b) => write!(f, "{} turns Byzantine: {}", b.node.label(), b.kind.title()),
             Action::Calm(a) => write!(f, "{} is honest again", a.label()),
             Action::Drop(e) => write!(f, "message {e} is dropped"),
@@ -247,6 +264,9 @@ impl Intervention {
             Action::Crash(a) => format!("{at}~crash~{a}"),
             Action::Pause(a) => format!("{at}~pause~{a}"),
             Action::Resume(a) => format!("{at}~resume~{a}"),
+            Action::Restart(a) => format!("{at}~restart~{a}"),
+            Action::RestartAmnesia(a) => format!("{at}~restart~{a}~amnesia"),
+            Action::TornStep(t) => format!("{at}~torn_step~{}~{}", t.node, t.k),
             Action::Calm(a) => format!("{at}~calm~{a}"),
             Action::Complain(a) => format!("{at}~complain~{a}"),
             Action::OpenTicket(a) => format!("{at}~open_ticket~{a}"),
@@ -286,6 +306,9 @@ impl Intervention {
             ("crash", [a]) => Action::Crash(ActorId::parse(a)?),
             ("pause", [a]) => Action::Pause(ActorId::parse(a)?),
             ("resume", [a]) => Action::Resume(ActorId::parse(a)?),
+            ("restart", [a]) => Action::Restart(ActorId::parse(a)?),
+            ("restart", [a, "amnesia"]) => Action::RestartAmnesia(ActorId::parse(a)?),
+            ("torn_step", [a, k]) => Action::TornStep(Torn { node: ActorId::parse(a)?, k: k.parse().ok()? }),
             ("calm", [a]) => Action::Calm(ActorId::parse(a)?),
             ("complain", [a]) => Action::Complain(ActorId::parse(a)?),
             ("open_ticket", [a]) => Action::OpenTicket(ActorId::parse(a)?),
@@ -318,6 +341,9 @@ mod tests {
             "e1812~crash~css1",
             "1.204s~pause~css2",
             "0s~resume~kgc1",
+            "2s~restart~css1",
+            "2s~restart~css1~amnesia",
+            "2s~torn_step~css1~3",
             "e5~behave~css1~equivocating_primary",
             "e5~calm~css1",
             "30s~complain~ev2",
@@ -359,6 +385,7 @@ mod tests {
             "",
             "e1",
             "e1~crash",
+            "e1~restart~cp1~amnesia",
             "e1~crash~css0",
             "x~crash~css1",
             "e1~flip~e2~0~8",

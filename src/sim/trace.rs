@@ -46,6 +46,11 @@ pub enum PacketTag {
     Draw,
     Grant,
     Upload,
+    Checkpoint,
+    Status,
+    Blocks,
+    Snapshot,
+    Stable,
 }
 
 impl PacketTag {
@@ -73,6 +78,11 @@ impl PacketTag {
             PacketTag::Seal => "pbft.seal",
             PacketTag::Publish => "pbft.publish",
             PacketTag::Evidence => "pbft.evidence",
+            PacketTag::Checkpoint => "pbft.checkpoint",
+            PacketTag::Status => "pbft.status",
+            PacketTag::Blocks => "pbft.blocks",
+            PacketTag::Snapshot => "pbft.snapshot",
+            PacketTag::Stable => "pbft.stable",
             PacketTag::Complaint => "complaint",
             PacketTag::Claim => "claim",
             PacketTag::Draw => "draw",
@@ -155,6 +165,11 @@ pub enum Kind {
     Crashed,
     Paused,
     Resumed,
+    /// Back after a crash, with a chain of this height, or with nothing of what its replica ever signed.
+    Recovered {
+        height: u64,
+        amnesia: bool,
+    },
     /// From here on the actor follows a Byzantine behaviour (or no longer, if `None`).
     Behaves {
         behaviour: Option<String>,
@@ -219,6 +234,8 @@ impl Kind {
                 F::NewView { .. } => "NewView",
                 F::BodyFetched { .. } => "BodyFetched",
                 F::Evidence { .. } => "Evidence",
+                F::Checkpoint { .. } => "Checkpoint",
+                F::StateTransferred { .. } => "StateTransferred",
                 F::KeyReleased { .. } => "KeyReleased",
                 F::Located { .. } => "Located",
                 F::NotAReceiver { .. } => "NotAReceiver",
@@ -247,6 +264,7 @@ impl Kind {
             Kind::Crashed => "Crashed",
             Kind::Paused => "Paused",
             Kind::Resumed => "Resumed",
+            Kind::Recovered { .. } => "Recovered",
             Kind::Behaves { .. } => "Behaves",
             Kind::Intervened { .. } => "Intervened",
             Kind::InvariantBroken { .. } => "InvariantBroken",
@@ -312,7 +330,9 @@ impl Effect {
             | F::ViewChange { .. }
             | F::NewView { .. }
             | F::BodyFetched { .. }
-            | F::Evidence { .. } => Some(3),
+            | F::Evidence { .. }
+            | F::Checkpoint { .. }
+            | F::StateTransferred { .. } => Some(3),
             F::KeyReleased { .. }
             | F::Located { .. }
             | F::NotAReceiver { .. }

@@ -4,6 +4,7 @@
 mod support;
 
 mod chain;
+mod checkpoints;
 mod evidence;
 mod forensics;
 mod proposals;

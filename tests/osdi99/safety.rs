@@ -8,7 +8,7 @@ use voltcast::ledger::Seq;
 use voltcast::pbft::certificate::StableProof;
 use voltcast::pbft::safety::{Refusal, Safety, Window};
 
-const WINDOW: Window = Window { low: Seq(0), high: Seq(32) };
+const WINDOW: Window = Window { low: Seq(0), high: Seq(32), executed: Seq(0) };
 
 fn safety(me: u16) -> Safety {
     Safety::new(config(4), ReplicaId(me), Arc::new(StubSigner))

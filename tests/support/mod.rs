@@ -54,7 +54,12 @@ impl Verifier for StubVerifier {
     }
 }
 
+/// K = 16, L = 32, no status gossip.
 pub fn config(n: u16) -> Arc<Config> {
+    Arc::new(config_with(n, 16, 32))
+}
+
+pub fn config_with(n: u16, k: u64, l: u64) -> Config {
     let policy = Policy {
         batch_max: 64.max(u64::from(n)),
         batch_bytes: 1 << 20,
@@ -64,8 +69,8 @@ pub fn config(n: u16) -> Arc<Config> {
         max_lag: 3600,
     };
     let rids = (0..n).map(|i| c32("rid", &[&i.to_le_bytes()])).collect();
-    let genesis = Genesis { params_id: Digest([1; 32]), rids, policy, k: 16, l: 32, time: START };
-    Arc::new(Config::new(genesis).unwrap())
+    let genesis = Genesis { params_id: Digest([1; 32]), rids, policy, k, l, time: START };
+    Config { status_every: Micros(0), ..Config::new(genesis).unwrap() }
 }
 
 pub fn statement(cfg: &Config, kind: Kind, sender: u16, view: u64, seq: u64, digest: Digest, just: Digest) -> Signed {
@@ -152,7 +157,7 @@ impl Net {
             answers: 0,
         };
         for who in 0..net.cfg.quorum.n() {
-            net.step(who, Input::Start);
+            net.step(who, Input::Start(None));
         }
         net
     }
@@ -284,7 +289,7 @@ impl Net {
         assert!(heads.iter().all(|h| *h == heads[0]), "{heads:?}");
         assert_eq!(heads[0].0, Seq(height));
         for r in &self.replicas {
-            assert_eq!(r.chain().verify(0..=r.executed().0), Ok(()));
+            assert_eq!(r.chain().verify(r.chain().base().0..=r.executed().0), Ok(()));
         }
         assert_eq!(self.conflicts, 0);
     }

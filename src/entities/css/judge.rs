@@ -56,12 +56,12 @@ impl Css {
             let (what, reason) = ("claim".to_owned(), reason.to_owned());
             io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En9);
         };
-        let Some(taken) = self.replica.as_ref().and_then(|r| r.chain().by_nullifier(&nullifier)) else {
+        let taken = self.replica.as_ref().and_then(|r| r.chain().by_nullifier(&nullifier));
+        let Some((sigma, _)) = taken.and_then(|taken| taken.by) else {
             return refuse("no ciphertext of this chain has this ticket");
         };
         let Some(owner) = ActorId::from_uid(claim.uid) else { return refuse("the claim names no user") };
         io.bench.charge(cost::VERIFY);
-        let sigma = taken.sigma;
         let unknown = Failure { check: Check::T1, error: Error::Unpinned };
         let own = self.genesis.as_ref().and_then(|g| g.record(owner)).ok_or(unknown);
         let judged = own.and_then(|own| ticket_opening::check(params, claim, &own.record));

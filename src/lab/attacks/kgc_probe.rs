@@ -64,6 +64,13 @@ fn kgc(people: &People) -> Result<Kgc, Stuck> {
             backoff_cap: 1,
             fetch_timeout: nothing,
             drift: 1,
+            checkpoint: 16,
+            window: 32,
+            pool_max: 4_096,
+            resend: Micros(250_000),
+            status_every: Micros(0),
+            retain: None,
+            rotate_every: 0,
         },
     };
     let codes = enrolled().map(|(actor, code)| (actor, [code; 32]));

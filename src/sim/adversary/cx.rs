@@ -126,6 +126,11 @@ pub fn swap(
     change: impl FnOnce(&Proposal) -> Option<Proposal>,
     out: &mut Vec<Output>,
 ) {
+    // Said again to one only, it is still the lie.
+    let output = match output {
+        Output::Send { to, packet } => Output::Fan { to: [to].into(), packet },
+        fan => fan,
+    };
     let changed = proposal_of(&output)
         .and_then(|(to, signed, proposal)| Some((to.clone(), cx.pre_prepare(signed, change(proposal)?)?)));
     match changed {

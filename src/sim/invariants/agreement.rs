@@ -64,6 +64,14 @@ impl Agreement {
                 self.faulty.insert(actor);
                 None
             }
+            Kind::Recovered { amnesia: true, .. } => {
+                self.faulty.insert(actor);
+                None
+            }
+            Kind::Recovered { height, .. } => {
+                self.height.insert(actor, *height);
+                None
+            }
             Kind::Fact(fact) if !self.faulty.contains(&actor) => self.fact(actor, fact),
             _ => None,
         }
@@ -76,6 +84,11 @@ impl Agreement {
                 Self::same(&mut self.executed, *seq, *digest, who)
                     .and_then(|other| self.gated("SI-1", format!("{who} executed another block {seq} than {other}")))
             }),
+            F::StateTransferred { height, .. } => {
+                let at = self.height.entry(who).or_default();
+                *at = (*at).max(*height);
+                None
+            }
             F::BlockAppended { height, header, .. } => Self::same(&mut self.headers, *height, *header, who)
                 .and_then(|other| self.gated("SI-1", format!("{who} and {other} hold different headers at {height}"))),
             F::Prepared { view, seq, digest } => {

@@ -11,7 +11,7 @@ use crate::entities::{Bench, Entity};
 use crate::ledger::block::BlockHeader;
 use crate::ledger::proposal::root_of_leaves;
 use crate::ledger::{Block, Digest, Proposal, Seq, Sigma};
-use crate::pbft::certificate::{CommitCertificate, Prepared, Signatures};
+use crate::pbft::certificate::{CommitCertificate, Prepared, Signatures, StableProof};
 use crate::pbft::message::ViewChange;
 use crate::pbft::types::Just;
 use crate::pbft::{Config, Kind as Vote, Replica, ReplicaId, ReplicaSet, Sig, Statement, Verifier, View};
@@ -94,6 +94,8 @@ impl Proofs {
     fn accepted(&mut self, fact: &FactKind, replica: &Replica, sight: &Sight<'_>) -> Result<(), String> {
         let cfg = replica.config();
         match fact {
+            // The same step made a later state stable, and dropped what led to it.
+            FactKind::Prepared { seq, .. } | FactKind::Committed { seq, .. } if Seq(*seq) <= replica.low() => Ok(()),
             FactKind::Prepared { view, seq, digest } => {
                 let cert = replica.log().slot(Seq(*seq)).and_then(|slot| slot.prepared.as_ref());
                 let cert = cert.ok_or("is missing for a slot said to be prepared")?;
@@ -121,9 +123,19 @@ impl Proofs {
         sight: &Sight<'_>,
     ) -> Result<(), String> {
         vcs.try_for_each(|vc| {
-            hold(vc.stable.valid(cfg), "is not that of the stable state")?;
+            self.stable(cfg, &vc.stable, sight)?;
             vc.p.iter().try_for_each(|cert| self.prepared(cfg, cert, sight))
         })
+    }
+
+    /// q CHECKPOINTs of distinct gateways over one state; genesis needs none.
+    fn stable(&mut self, cfg: &Config, proof: &StableProof, sight: &Sight<'_>) -> Result<(), String> {
+        if proof.seq == Seq(0) {
+            return hold(*proof == StableProof::genesis(cfg), "is not that of the stable state");
+        }
+        signers(cfg, &proof.sigs, cfg.quorum.strong(), None)?;
+        let slot = (View(0), proof.seq, proof.state_digest, Digest::ZERO);
+        if self.sampled() { signed(cfg, Vote::Checkpoint, slot, proof.sigs.iter(), sight) } else { Ok(()) }
     }
 
     fn sampled(&mut self) -> bool {

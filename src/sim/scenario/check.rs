@@ -97,11 +97,23 @@ fn gateways(s: &Scenario) -> Result<(), Problem> {
     dur("gateways.relay_after", g.relay_after, Dur(0), MAX_END)?;
     dur("gateways.fetch_timeout", g.fetch_timeout, Dur::ms(1), MAX_END)?;
     dur("gateways.drift", g.drift, Dur::secs(1), MAX_END)?;
-    if g.status_every != Dur(0) {
-        return problem(
-            "gateways.status_every",
-            "status gossip is not built yet: `status_every` must be \"0s\"".into(),
+    within("gateways.checkpoint", g.checkpoint.into(), 1, 1_024)?;
+    within("gateways.retain", g.retain.into(), 0, 1 << 24)?;
+    within("gateways.rotate_every", g.rotate_every.into(), 0, 1 << 24)?;
+    within("gateways.pool_max", g.pool_max.into(), 0, 1 << 20)?;
+    dur("gateways.status_every", g.status_every, Dur(0), MAX_END)?;
+    dur("gateways.resend", g.resend, Dur::ms(1), MAX_END)?;
+    if g.window != 0 && (!g.window.is_multiple_of(g.checkpoint) || g.window < 2 * g.checkpoint || g.window > 4_096) {
+        let sentence = format!(
+            "`window` is {}, but must be a multiple of {} from {} to 4096",
+            g.window,
+            g.checkpoint,
+            2 * g.checkpoint
         );
+        return problem("gateways.window", sentence);
+    }
+    if u64::from(g.pipeline) > u64::from(if g.window == 0 { 2 * g.checkpoint } else { g.window }) {
+        return problem("gateways.pipeline", "`pipeline` must not exceed `window`".into());
     }
     Ok(())
 }
@@ -320,12 +332,15 @@ pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
         Action::Crash(a)
         | Action::Pause(a)
         | Action::Resume(a)
+        | Action::Restart(a)
+        | Action::RestartAmnesia(a)
         | Action::Calm(a)
         | Action::Complain(a)
         | Action::OpenTicket(a) => *a,
         Action::Behave(b) => b.node,
         Action::Slow(s) => s.node,
         Action::Skew(s) => s.node,
+        Action::TornStep(torn) => torn.node,
         _ => return Ok(()),
     };
     if exists(s, actor) { Ok(()) } else { Err(format!("there is no {actor} in this scenario")) }

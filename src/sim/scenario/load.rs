@@ -147,6 +147,12 @@ impl Scenario {
         if g.batch_max == 0 {
             g.batch_max = u32::from(g.n).max(64);
         }
+        if g.window == 0 {
+            g.window = g.checkpoint.saturating_mul(2);
+        }
+        if g.pool_max == 0 {
+            g.pool_max = g.batch_max.saturating_mul(64);
+        }
         if g.relay_after.0 == 0 {
             g.relay_after.0 = g.t0.0 / 2;
         }

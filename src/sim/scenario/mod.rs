@@ -16,7 +16,7 @@ pub use presets::{PRESETS, Preset};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
 use crate::ledger::Micros;
-use crate::sim::intervention::{Action, Behave, Intervention};
+use crate::sim::intervention::{Action, Behave, Intervention, Torn};
 use crate::sim::network::{LinkRule, Network};
 use crate::sim::units::Dur;
 use serde::{Deserialize, Serialize};
@@ -135,8 +135,20 @@ pub struct Gateways {
     pub crypto: Crypto,
     /// First timeout of a request.
     pub t0: Dur,
+    /// Blocks between two checkpoints.
+    pub checkpoint: u32,
+    /// Slots above the stable checkpoint that may be voted on; 0 stands for two checkpoints.
+    pub window: u32,
+    /// Executed blocks that a gateway keeps beyond what is not yet stable; 0 stands for all.
+    pub retain: u32,
     /// Status gossip; 0 is off.
     pub status_every: Dur,
+    /// A gateway that waits tells the others what it has after this time.
+    pub resend: Dur,
+    /// Blocks after which the primary changes by appointment; 0 is off.
+    pub rotate_every: u32,
+    /// Most ciphertexts in a gateway's pool; 0 stands for 64 full blocks.
+    pub pool_max: u32,
     /// Slots in agreement at once.
     pub pipeline: u16,
     /// Most ciphertexts in a block; 0 stands for max(64, n).
@@ -157,7 +169,13 @@ impl Default for Gateways {
             n: 4,
             crypto: Crypto::Real,
             t0: Dur::ms(600),
+            checkpoint: 16,
+            window: 0,
+            retain: 0,
             status_every: Dur(0),
+            resend: Dur::ms(250),
+            rotate_every: 0,
+            pool_max: 0,
             pipeline: 4,
             batch_max: 0,
             batch_bytes: 1 << 20,
@@ -492,6 +510,9 @@ pub enum FaultDo {
     Crash(ActorId),
     Pause(ActorId),
     Resume(ActorId),
+    Restart(ActorId),
+    RestartAmnesia(ActorId),
+    TornStep(Torn),
     Block(crate::sim::network::RuleArgs),
     Delay(crate::sim::network::RuleArgs),
     Loss(crate::sim::network::RuleArgs),
@@ -509,6 +530,9 @@ impl FaultDo {
             FaultDo::Crash(a) => Action::Crash(a),
             FaultDo::Pause(a) => Action::Pause(a),
             FaultDo::Resume(a) => Action::Resume(a),
+            FaultDo::Restart(a) => Action::Restart(a),
+            FaultDo::RestartAmnesia(a) => Action::RestartAmnesia(a),
+            FaultDo::TornStep(torn) => Action::TornStep(torn),
             FaultDo::Block(rule) => Action::Link(LinkRule::Block(rule)),
             FaultDo::Delay(rule) => Action::Link(LinkRule::Delay(rule)),
             FaultDo::Loss(rule) => Action::Link(LinkRule::Loss(rule)),

@@ -74,6 +74,11 @@ impl World {
             Action::Resume(_) | Action::Link(_) | Action::Release(_) => Ok(()),
             Action::Slow(s) => node(&s.node).map(|_| ()),
             Action::Skew(s) => node(&s.node).map(|_| ()),
+            Action::Restart(a) | Action::RestartAmnesia(a) if !node(a)?.crashed() => {
+                Err(format!("{} has not crashed", a.label()))
+            }
+            Action::Restart(_) | Action::RestartAmnesia(_) => Ok(()),
+            Action::TornStep(torn) => alive(&torn.node),
             Action::Behave(b) => alive(&b.node),
             Action::Calm(a) => match self.node_of(*a).and_then(|n| self.wrapper(n)) {
                 Some(_) => Ok(()),
@@ -133,6 +138,9 @@ impl World {
             Action::Crash(a) => self.with_node(*a, |world, node| world.crash(node, cause)),
             Action::Pause(a) => self.with_node(*a, |world, node| world.pause(node, cause)),
             Action::Resume(a) => self.with_node(*a, |world, node| world.resume(node, cause, memo)),
+            Action::Restart(a) => self.with_node(*a, |world, node| world.restart(node, false, cause, memo)),
+            Action::RestartAmnesia(a) => self.with_node(*a, |world, node| world.restart(node, true, cause, memo)),
+            Action::TornStep(torn) => self.with_node(torn.node, |world, node| world.tear(node, torn.k)),
             Action::Behave(b) => {
                 let wrapper = Wrapper::new(b.kind, b.when.clone());
                 self.with_node(b.node, |world, node| world.behave(node, Some(wrapper), cause));

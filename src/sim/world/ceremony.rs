@@ -291,6 +291,13 @@ fn setup(s: &Scenario, params: clmmsc::Params, kgc: clmmsc::PublicRecord) -> Res
             backoff_cap: g.backoff_cap.into(),
             fetch_timeout: g.fetch_timeout.micros(),
             drift: g.drift.0 / 1_000_000,
+            checkpoint: g.checkpoint.into(),
+            window: g.window.into(),
+            pool_max: g.pool_max.into(),
+            resend: g.resend.micros(),
+            status_every: g.status_every.micros(),
+            retain: (g.retain > 0).then_some(g.retain.into()),
+            rotate_every: g.rotate_every.into(),
         },
     })
 }

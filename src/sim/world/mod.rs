@@ -496,6 +496,11 @@ fn agreement(msg: &Message) -> (PacketTag, Option<(u64, u64)>) {
         Message::NewView(_) => PacketTag::NewView,
         Message::Fetch(_) => PacketTag::Fetch,
         Message::Body(_) => PacketTag::Body,
+        Message::Checkpoint(_) => PacketTag::Checkpoint,
+        Message::Status(_) => PacketTag::Status,
+        Message::Blocks(_) => PacketTag::Blocks,
+        Message::Snapshot(_) => PacketTag::Snapshot,
+        Message::Stable(_) => PacketTag::Stable,
         Message::Seal(_) => PacketTag::Seal,
         Message::Publish(_) => PacketTag::Publish,
         Message::Evidence(_) => PacketTag::Evidence,
@@ -505,6 +510,10 @@ fn agreement(msg: &Message) -> (PacketTag, Option<(u64, u64)>) {
         Message::ViewChange(vc) => Some((vc.target().0, 0)),
         Message::NewView(nv) => Some((nv.view().0, 0)),
         Message::Body(body) => Some((0, body.header.seq.0)),
+        Message::Checkpoint(s) => Some((0, s.statement.seq.0)),
+        Message::Status(m) => Some((m.signed.statement.view.0, m.signed.statement.seq.0)),
+        Message::Snapshot(s) => Some((0, s.header.height.0)),
+        Message::Stable(proof) => Some((0, proof.seq.0)),
         _ => msg.signed().filter(|(kind, _)| kind.is_vote()).map(|(_, s)| (s.statement.view.0, s.statement.seq.0)),
     };
     (tag, slot)

@@ -8,7 +8,8 @@ use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::entities::io::cost;
 use crate::entities::{Bench, Entity, Input, Io, Output, Packet, PlantEvent, TimerId, Wish};
-use crate::pbft::NodeId;
+use crate::ledger::Micros;
+use crate::pbft::{Durable, NodeId};
 use crate::sim::adversary::{Cx, Pass, Wrapper};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Bootstrap;
@@ -41,6 +42,11 @@ pub(super) enum Arrival {
     Wish(Wish, Option<EffectId>),
     /// A timer of its behaviour's own.
     Tick(u64),
+    /// It is back after a crash; with its durable store, or without.
+    Restart {
+        amnesia: bool,
+        cause: Option<EffectId>,
+    },
 }
 
 /// What makes a node act: an input of its state machine, or a timer of its behaviour.
@@ -76,6 +82,12 @@ pub(super) struct Node {
     /// Generation and `TimerSet` effect of each timer that is set.
     timers: BTreeMap<TimerId, (u32, EffectId)>,
     generation: u32,
+    /// What the replica of a gateway persisted. Everybody else's state counts as persisted before it acts.
+    durable: Arc<Durable>,
+    /// When the timers were due that a crash stopped; those of a replica are its own matter.
+    alarms: Vec<(TimerId, Micros)>,
+    /// It will crash after so many outputs of its next step.
+    torn: Option<u32>,
 }
 
 impl Node {
@@ -94,6 +106,9 @@ impl Node {
             incarnation: 0,
             timers: BTreeMap::new(),
             generation: 0,
+            durable: Arc::default(),
+            alarms: Vec::new(),
+            torn: None,
         }
     }
 
@@ -148,6 +163,7 @@ impl World {
         let actor = self.nodes[usize::from(node)].actor;
         let mut packet = None;
         let parcels = self.parcels.clone();
+        let durable = self.nodes[usize::from(node)].durable.clone();
         let given = self.scenario.bootstrap == Bootstrap::Given;
         let mut from = NodeId(node);
         let (cause, stimulus) = match arrival {
@@ -166,6 +182,10 @@ impl World {
             Arrival::Plant(event) => (None, Stimulus::Input(Input::Plant(event))),
             Arrival::Wish(wish, cause) => (cause, Stimulus::Input(Input::Wish(wish))),
             Arrival::Tick(tick) => (None, Stimulus::Tick(tick)),
+            Arrival::Restart { amnesia, cause } => {
+                let store = if amnesia { None } else { Some(&*durable) };
+                (cause, Stimulus::Input(Input::Restart(store)))
+            }
             Arrival::Timer { timer, generation } => {
                 let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
                 let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
@@ -277,12 +297,28 @@ impl World {
         self.drain(node, memo);
     }
 
-    fn carry_out(&mut self, node: u16, outputs: Vec<Output>, cause: Option<EffectId>) {
+    fn carry_out(&mut self, node: u16, mut outputs: Vec<Output>, cause: Option<EffectId>) {
         let actor = self.nodes[usize::from(node)].actor;
+        let torn = self.nodes[usize::from(node)].torn;
+        if let Some(after) = torn {
+            outputs.truncate(after as usize);
+            self.node(node).torn = None;
+        }
+        self.carry_out_all(node, actor, outputs, cause);
+        if torn.is_some() {
+            self.crash(node, cause);
+        }
+    }
+
+    fn carry_out_all(&mut self, node: u16, actor: ActorId, outputs: Vec<Output>, cause: Option<EffectId>) {
         for output in outputs {
             match output {
                 Output::Persist(what) => {
                     self.emit(Some(actor), Kind::Persisted { what: what.to_owned() }, cause, None);
+                }
+                Output::Record(record) => {
+                    Arc::make_mut(&mut self.node(node).durable).apply(&record);
+                    self.emit(Some(actor), Kind::Persisted { what: record.name().to_owned() }, cause, None);
                 }
                 Output::Send { to, packet } => {
                     let item = self.store(packet);
@@ -294,13 +330,7 @@ impl World {
                     to.iter().for_each(|to| self.send(actor, *to, item, cause));
                 }
                 Output::SetTimer { timer, after } => {
-                    let kind = Kind::TimerSet { timer: timer.name().to_owned(), after_us: after.0 };
-                    let set = self.emit(Some(actor), kind, cause, None);
-                    let state = self.node(node);
-                    state.generation += 1;
-                    let generation = state.generation;
-                    state.timers.insert(timer, (generation, set));
-                    self.after(after.0, Event::Timer { node, timer, generation });
+                    self.set_timer(node, timer, after, cause);
                 }
                 Output::CancelTimer(timer) => {
                     self.node(node).timers.remove(&timer);
@@ -313,11 +343,25 @@ impl World {
         }
     }
 
+    fn set_timer(&mut self, node: u16, timer: TimerId, after: Micros, cause: Option<EffectId>) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let kind = Kind::TimerSet { timer: timer.name().to_owned(), after_us: after.0 };
+        let set = self.emit(Some(actor), kind, cause, None);
+        let state = self.node(node);
+        state.generation += 1;
+        let generation = state.generation;
+        state.timers.insert(timer, (generation, set));
+        self.after(after.0, Event::Timer { node, timer, generation });
+    }
+
     // ---- faults of a node
 
     pub(super) fn crash(&mut self, node: u16, cause: Option<EffectId>) {
         let actor = self.nodes[usize::from(node)].actor;
+        let alarms = self.alarms(node);
         let state = self.node(node);
+        state.alarms = alarms;
+        state.torn = None;
         state.status = Status::Crashed;
         state.incarnation += 1;
         state.busy = None;
@@ -329,6 +373,41 @@ impl World {
                 self.dropped(flying, crate::sim::trace::DropReason::Crashed);
             }
         }
+    }
+
+    /// When the timers of a node are due, those of a replica apart.
+    fn alarms(&self, of: u16) -> Vec<(TimerId, Micros)> {
+        let timers = &self.nodes[usize::from(of)].timers;
+        let set = |timer: &TimerId, number: u32| timers.get(timer).is_some_and(|(generation, _)| *generation == number);
+        let due = self.queue.iter().filter_map(|((at, _), event)| match event {
+            Event::Timer { node, timer, generation } if *node == of && set(timer, *generation) => Some((*timer, *at)),
+            _ => None,
+        });
+        due.filter(|(timer, _)| !matches!(timer, TimerId::Pbft(_))).collect()
+    }
+
+    /// Crashes after so many outputs of the next step.
+    pub(super) fn tear(&mut self, node: u16, after: u32) {
+        self.node(node).torn = Some(after);
+    }
+
+    /// Back after a crash: a gateway's replica from its records, others as they were; stopped timers go on.
+    pub(super) fn restart(&mut self, node: u16, amnesia: bool, cause: Option<EffectId>, memo: &mut Memo) {
+        let actor = self.nodes[usize::from(node)].actor;
+        let state = self.node(node);
+        state.status = Status::Alive;
+        let alarms = core::mem::take(&mut state.alarms);
+        if amnesia {
+            state.durable = Arc::default();
+            self.faulty.insert(actor);
+        }
+        let height = self.nodes[usize::from(node)].durable.height().0;
+        let back = self.emit(Some(actor), Kind::Recovered { height, amnesia }, cause, None);
+        for (timer, due) in alarms {
+            let after = Micros(due.0.saturating_sub(self.now.0));
+            self.set_timer(node, timer, after, Some(back));
+        }
+        self.arrive(node, Arrival::Restart { amnesia, cause: Some(back) }, memo);
     }
 
     pub(super) fn pause(&mut self, node: u16, cause: Option<EffectId>) {

@@ -122,7 +122,9 @@ fn altered(people: &People, trial: &mut Trial, gateways: &Gateways, post: &Post)
     let stored = trusting.passed.first().ok_or("nothing was passed on")?;
     let opens = VerifiedSigma::verify(&people.params, &stored.shared_bytes(), NOW);
     let honest = VerifiedSigma::verify(&people.params, &Arc::from(&post.seven[..]), NOW)?;
-    let known = honest.check_ledger(|n| trusting.chain.by_nullifier(&Digest(n.0)).map(|taken| SigmaId(taken.sigma.0)));
+    let known = honest.check_ledger(|n| {
+        trusting.chain.by_nullifier(&Digest(n.0)).and_then(|t| t.by).map(|(sigma, _)| SigmaId(sigma.0))
+    });
     let shut_out = known == Err(Failure { check: Check::V7, error: Error::Duplicate });
     let seen = "no car can open what stands in the chain, and the honest command counts as stored";
     trial.breaks("then hand in the honest one", opens.is_err() && shut_out, seen);

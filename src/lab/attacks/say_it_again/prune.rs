@@ -55,7 +55,9 @@ fn append(chain: &mut Chain, time: u64, sigma: Arc<Sigma>) -> u32 {
 
 /// V1–V7 against the chain.
 fn admit(people: &People, chain: &Chain, bytes: &[u8], now: u64) -> Result<(), Failure> {
-    let stored = |n: &crate::clmmsc::RecordId| chain.by_nullifier(&Digest(n.0)).map(|taken| SigmaId(taken.sigma.0));
+    let stored = |n: &crate::clmmsc::RecordId| {
+        chain.by_nullifier(&Digest(n.0)).and_then(|t| t.by).map(|(sigma, _)| SigmaId(sigma.0))
+    };
     verify(&people.params, bytes, now)?.check_ledger(stored)
 }
 

@@ -127,7 +127,7 @@ impl Twins {
                     let output = self.filtered(cx, Body::Second, output);
                     self.said.extend(output);
                 }
-                Output::Persist(_) | Output::Power { .. } | Output::Fact { .. } => {}
+                Output::Persist(_) | Output::Record(_) | Output::Power { .. } | Output::Fact { .. } => {}
             }
         }
     }

@@ -104,7 +104,10 @@ fn a_view_change_with_a_bad_certificate_breaks_si_6() {
     assert_eq!(judge(&|_| {}), Ok(()));
     let short = judge(&|vc| Arc::make_mut(&mut vc.p[0]).prepares.truncate(1));
     assert_eq!(short, Err("has another number of signers than a quorum".to_owned()));
-    assert_eq!(judge(&|vc| vc.stable.seq = Seq(1)), Err("is not that of the stable state".to_owned()));
+    let another = judge(&|vc| vc.stable.state_digest.0[0] ^= 1);
+    assert_eq!(another, Err("is not that of the stable state".to_owned()));
+    let unsigned = judge(&|vc| vc.stable.seq = Seq(16));
+    assert_eq!(unsigned, Err("has another number of signers than a quorum".to_owned()));
 }
 
 #[test]
