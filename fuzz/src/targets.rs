@@ -30,7 +30,7 @@ use voltcast::ledger::codec::{Reader, Writer};
 use voltcast::ledger::{Block, BlockHeader, Proposal};
 use voltcast::pbft::Message;
 use voltcast::sim::intervention::Intervention;
-use voltcast::sim::link::Link;
+use voltcast::sim::link::{Link, LinkError};
 use voltcast::sim::scenario::Scenario;
 
 /// A name and what is done with the bytes.
@@ -332,8 +332,11 @@ fn scenarios(_: &Stage, data: &[u8]) {
 
 fn links(_: &Stage, data: &[u8]) {
     let Some(link) = std::str::from_utf8(data).ok().and_then(|text| Link::parse(text).ok()) else { return };
-    let again = Link::parse(&link.to_human()).expect("a link that was written can be read");
-    assert_eq!(again.to_human(), link.to_human());
+    match Link::parse(&link.to_human()) {
+        Ok(again) => assert_eq!(again.to_human(), link.to_human()),
+        // Characters that must be escaped may make it longer than a link may be; the page then says so.
+        Err(error) => assert!(error == LinkError::TooLong && link.to_human().len() > data.len(), "{error}"),
+    }
     let _ = link.resolve();
 }
 
