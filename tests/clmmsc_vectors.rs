@@ -27,6 +27,7 @@ fn every_vector_holds() {
         tally.file(&name, &text);
     }
     println!("ran: {:?}", tally.passed);
+    assert_eq!(tally.unreadable, Vec::<String>::new());
     let shown: Vec<&String> = tally.failed.iter().take(60).collect();
     assert!(tally.failed.is_empty(), "{} cases failed: {shown:#?}", tally.failed.len());
     assert!(tally.count() >= 700, "only {:?} ran", tally.passed);
@@ -39,7 +40,7 @@ fn a_wrong_expectation_is_noticed() {
     let failures = |file: &Value| {
         let mut tally = Tally::default();
         tally.file("changed.json", &file.to_string());
-        tally.failed.len()
+        tally.failed.len() + tally.unreadable.len()
     };
     let mut file: Value = serde_json::from_str(text).expect("the file parses");
     for (field, value) in [("expect", "Root"), ("nullifier", "00"), ("ctx", "00"), ("sigma_id", "00")] {
@@ -59,22 +60,55 @@ fn a_wrong_expectation_is_noticed() {
 fn a_broken_file_fails_with_a_word_on_it() {
     let text = include_str!("vectors/extensions.json");
     let file: Value = serde_json::from_str(text).expect("the file parses");
-    for (pointer, value) in [
-        ("/params/ppub", Value::from("zz")),
-        ("/params/epoch_len", Value::from(0)),
-        ("/kgc/s", Value::Null),
-        ("/cases/3/bytes", Value::from(7)),
-        ("/cases/3/kind", Value::from("nonsense")),
-        ("/cases/16/sigma", Value::from("")),
-        ("/records", Value::Array(vec![])),
+    let told = |file: &Value| {
+        let mut tally = Tally::default();
+        tally.file("broken.json", &file.to_string());
+        (tally.failed.len(), tally.unreadable.len())
+    };
+    for (pointer, value, expected) in [
+        ("/params/ppub", Value::from("zz"), (0, 1)),
+        ("/params/epoch_len", Value::from(0), (0, 1)),
+        ("/params/epoch_len", Value::from(3600 + (1u64 << 32)), (0, 1)),
+        ("/kgc/s", Value::Null, (0, 1)),
+        ("/records", Value::Array(vec![]), (0, 1)),
+        ("/cases", Value::Null, (0, 1)),
+        ("/schema", Value::from("clmmsc-vectors/2"), (0, 1)),
+        ("/cases/3/bytes", Value::from(7), (1, 0)),
+        ("/cases/3/bytes", Value::from("+a"), (1, 0)),
+        ("/cases/3/kind", Value::from("nonsense"), (1, 0)),
+        ("/cases/16/sigma", Value::from(""), (1, 0)),
     ] {
         let mut broken = file.clone();
         *broken.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
-        let mut tally = Tally::default();
-        tally.file("broken.json", &broken.to_string());
-        assert_eq!(tally.failed.len(), 1, "{pointer}: {:?}", tally.failed);
+        assert_eq!(told(&broken), expected, "{pointer}");
     }
     let mut tally = Tally::default();
     tally.file("noise.json", "{");
-    assert_eq!(tally.failed.len(), 1);
+    assert_eq!(tally.unreadable.len(), 1);
+}
+
+/// A number that does not fit is not cut to one that does, and a batch with a result missing is not checked in part.
+#[test]
+fn nothing_in_a_case_is_silently_cut() {
+    let failures = |text: &str, kind: &str, change: &dyn Fn(&mut Value)| {
+        let mut file: Value = serde_json::from_str(text).expect("the file parses");
+        let cases = file["cases"].as_array_mut().expect("cases");
+        cases.retain(|case| case["kind"] == kind);
+        cases.truncate(1);
+        change(&mut cases[0]);
+        let mut tally = Tally::default();
+        tally.file("cut.json", &file.to_string());
+        tally.failed.len()
+    };
+    let issue = include_str!("vectors/primitives.json");
+    let shifted = |field: &'static str, by: u64| {
+        move |case: &mut Value| case[field] = (case[field].as_u64().expect("a number") + by).into()
+    };
+    assert_eq!(failures(issue, "pseudonym", &shifted("class", 0)), 0);
+    assert_eq!(failures(issue, "pseudonym", &shifted("class", 256)), 1);
+    assert_eq!(failures(issue, "pseudonym", &shifted("ctr", 1 << 32)), 1);
+    let batch = include_str!("vectors/batch.json");
+    assert_eq!(failures(batch, "batch", &|_| ()), 0);
+    let shorter = |case: &mut Value| drop(case["each"].as_array_mut().expect("results").pop());
+    assert_eq!(failures(batch, "batch", &shorter), 1);
 }

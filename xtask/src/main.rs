@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask serve | build | test | bench-frames`.
+//! The project's commands: `cargo xtask serve | build | test | fuzz | bench-frames`.
 //!
 //! A small program on the standard library alone, so that it is there seconds after a checkout. It finds or installs
 //! the tools the project needs in the versions the project was tested with ([`tools`], [`browser`]), calls Trunk for
@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_types)] // a build tool may look at the clock; the core may not
 
 mod browser;
+mod fuzz;
 mod process;
 mod server;
 mod site;
@@ -22,6 +23,8 @@ usage: cargo xtask COMMAND
   serve [--port N]   build the page and serve it on 127.0.0.1 (default: 8080, or the next free port)
   build              write the static site to dist/ (relative addresses: it works under any path of any host)
   test [STAGE...]    all test stages, or the named ones: native, web, e2e
+  fuzz [--seconds N] [TARGET...]
+                     every fuzz target, or the named ones, for N seconds each (default: 30); needs a C++ compiler
   bench-frames       frames at n = 31 and time to first interaction in Chromium, written to target/perf.json
 ";
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         },
         ["build"] => site::build().map(|outcome| println!("{outcome}")),
         ["test", names @ ..] => stages::test(names),
+        ["fuzz", rest @ ..] => fuzz::command(rest),
         ["bench-frames"] => stages::bench_frames(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -29,6 +29,8 @@ pub const WASM_BINDGEN: Tool =
     Tool { program: "wasm-bindgen", package: "wasm-bindgen-cli", version: "0.2.130", locked: false };
 /// Runs the browser tests.
 pub const WASM_PACK: Tool = Tool { program: "wasm-pack", package: "wasm-pack", version: "0.15.1", locked: true };
+/// Builds and runs the fuzz targets. Without a sanitizer it needs nothing that the stable compiler lacks.
+pub const CARGO_FUZZ: Tool = Tool { program: "cargo-fuzz", package: "cargo-fuzz", version: "0.13.2", locked: true };
 
 /// The package of wasm-opt in the npm registry: JavaScript and wasm, so there is no binary to fetch.
 const BINARYEN: &str = "binaryen@132.0.0";

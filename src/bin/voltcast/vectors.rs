@@ -57,16 +57,22 @@ fn check(paths: &[String]) -> Result<bool, String> {
     let mut tally = Tally::default();
     for path in paths {
         for file in files(Path::new(path))? {
-            let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-            tally.file(&file.display().to_string(), &text);
+            let name = file.display().to_string();
+            match std::fs::read_to_string(&file) {
+                Ok(text) => tally.file(&name, &text),
+                Err(e) => tally.unreadable.push(format!("{name}: {e}")),
+            }
         }
     }
-    for line in &tally.failed {
+    for line in tally.failed.iter().chain(&tally.unreadable) {
         print(line)?;
     }
     for (kind, count) in &tally.passed {
         print(&format!("  {kind}: {count}"))?;
     }
     print(&format!("vectors: {} passed, {} failed", tally.count(), tally.failed.len()))?;
-    Ok(tally.failed.is_empty())
+    match tally.unreadable.first() {
+        Some(first) => Err(format!("{} of the files hold no vectors: {first}", tally.unreadable.len())),
+        None => Ok(tally.failed.is_empty()),
+    }
 }

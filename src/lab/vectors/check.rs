@@ -38,7 +38,8 @@ pub struct World {
 
 fn bytes(v: &Value) -> Result<Vec<u8>, String> {
     let text = v.as_str().ok_or(format!("no hex: {v}"))?;
-    let pair = |i: usize| text.get(i..i + 2).and_then(|p| u8::from_str_radix(p, 16).ok());
+    let digits = |p: &&str| p.bytes().all(|b| b.is_ascii_hexdigit());
+    let pair = |i: usize| text.get(i..i + 2).filter(digits).and_then(|p| u8::from_str_radix(p, 16).ok());
     (0..text.len()).step_by(2).map(|i| pair(i).ok_or(format!("bad hex: {text}"))).collect()
 }
 
@@ -54,8 +55,24 @@ fn int_or(v: &Value, default: u64) -> Result<u64, String> {
     if v.is_null() { Ok(default) } else { int(v) }
 }
 
-fn items(v: &Value) -> &[Value] {
-    v.as_array().map_or(&[], Vec::as_slice)
+/// A number that must fit.
+fn narrow<T: TryFrom<u64>>(v: &Value) -> Result<T, String> {
+    T::try_from(int(v)?).map_err(|_| format!("too large: {v}"))
+}
+
+fn narrow_or(v: &Value, default: u32) -> Result<u32, String> {
+    if v.is_null() { Ok(default) } else { narrow(v) }
+}
+
+/// A list; one that is absent has nothing in it.
+fn items(v: &Value) -> Result<&[Value], String> {
+    if v.is_null() { Ok(&[]) } else { v.as_array().map(Vec::as_slice).ok_or(format!("no list: {v}")) }
+}
+
+/// The single results of a batch, one for each of its items.
+fn each(case: &Value, count: usize) -> Result<&[Value], String> {
+    let each = items(&case["each"])?;
+    if each.len() == count { Ok(each) } else { Err(format!("{count} items, {} single results", each.len())) }
 }
 
 fn text(v: &Value) -> Result<&str, String> {
@@ -74,13 +91,13 @@ fn expect<T, E: Into<Error>>(result: Result<T, E>, wanted: &Value) -> Result<Opt
 }
 
 fn class_role(case: &Value) -> Result<(Class, Role), String> {
-    let class = Class::from_code(int(&case["class"])? as u8).ok_or("class")?;
-    Ok((class, Role::from_code(int(&case["role"])? as u8).ok_or("role")?))
+    let class = Class::from_code(narrow(&case["class"])?).ok_or("class")?;
+    Ok((class, Role::from_code(narrow(&case["role"])?).ok_or("role")?))
 }
 
 fn wanted(case: &Value) -> Result<Wanted, String> {
     let (class, role) = class_role(case)?;
-    Ok(Wanted { class, role, from: int(&case["from"])? as u32, to: int(&case["to"])? as u32 })
+    Ok(Wanted { class, role, from: narrow(&case["from"])?, to: narrow(&case["to"])? })
 }
 
 fn user(x: &Value) -> Result<UserSecret, String> {
@@ -88,7 +105,7 @@ fn user(x: &Value) -> Result<UserSecret, String> {
 }
 
 fn weights(got: &[[u8; 16]], case: &Value) -> Check {
-    let listed: Result<Vec<[u8; 16]>, _> = items(&case["weights"]).iter().map(arr).collect();
+    let listed: Result<Vec<[u8; 16]>, _> = items(&case["weights"])?.iter().map(arr).collect();
     if got == listed? { Ok(()) } else { Err("weights differ".into()) }
 }
 
@@ -100,9 +117,9 @@ impl World {
     pub fn read(file: &Value) -> Result<World, String> {
         let p = &file["params"];
         let policy = Policy {
-            epoch_len: int(&p["epoch_len"])? as u32,
-            skew: int(&p["skew"])? as u32,
-            ttl_max: int(&p["ttl_max"])? as u32,
+            epoch_len: narrow(&p["epoch_len"])?,
+            skew: narrow(&p["skew"])?,
+            ttl_max: narrow(&p["ttl_max"])?,
             max_bytes: int(&p["max_bytes"])?,
         };
         let params = Params::new(text(&p["net"])?, &arr(&p["ppub"])?, policy).map_err(|e| e.to_string())?;
@@ -136,7 +153,7 @@ impl World {
             pair = Some(made);
         }
         if !r["uid"].is_null() {
-            let identity = Identity { uid: int(&r["uid"])?, valid_from: from, ctr: int(&r["ctr"])? as u32 };
+            let identity = Identity { uid: int(&r["uid"])?, valid_from: from, ctr: narrow(&r["ctr"])? };
             if self.master.pseudonym(class, role, &identity) != record.f() {
                 return Err("f differs".into());
             }
@@ -198,7 +215,7 @@ pub fn check(world: &World, case: &Value) -> Check {
 
 fn hashes(case: &Value) -> Check {
     let label: &'static str = Box::leak(text(&case["label"])?.to_string().into_boxed_str());
-    let parts: Result<Vec<Vec<u8>>, _> = items(&case["parts"]).iter().map(bytes).collect();
+    let parts: Result<Vec<Vec<u8>>, _> = items(&case["parts"])?.iter().map(bytes).collect();
     let parts = parts?;
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     let h = hash::h64_any(label, &parts);
@@ -218,10 +235,10 @@ fn bucket(case: &Value) -> Check {
 }
 
 fn tree(case: &Value) -> Check {
-    let leaves: Result<Vec<[u8; 32]>, _> = items(&case["leaves"]).iter().map(arr).collect();
+    let leaves: Result<Vec<[u8; 32]>, _> = items(&case["leaves"])?.iter().map(arr).collect();
     let leaves = leaves?;
     same("root", &merkle::root(&leaves, &verify::node_hash).ok_or("no root")?, &case["root"])?;
-    for (j, path) in items(&case["paths"]).iter().enumerate() {
+    for (j, path) in items(&case["paths"])?.iter().enumerate() {
         let got = merkle::path(&leaves, j, &verify::node_hash).ok_or("no path")?;
         same("path", &got.concat(), path)?;
     }
@@ -234,7 +251,7 @@ fn pseudonym(world: &World, case: &Value) -> Check {
     let wanted = if case["expect"].is_null() { Value::from("ok") } else { case["expect"].clone() };
     let Some(got) = expect(world.master.open(class, role, &f), &wanted)? else { return Ok(()) };
     let identity =
-        Identity { uid: int(&case["uid"])?, valid_from: int(&case["epoch"])? as u32, ctr: int(&case["ctr"])? as u32 };
+        Identity { uid: int(&case["uid"])?, valid_from: narrow(&case["epoch"])?, ctr: narrow(&case["ctr"])? };
     same("f", &world.master.pseudonym(class, role, &identity), &case["f"])?;
     if got == identity { Ok(()) } else { Err(format!("opened {got:?}")) }
 }
@@ -247,7 +264,7 @@ fn issue(world: &World, case: &Value) -> Check {
         from: w.from,
         to: w.to,
         uid: int(&case["uid"])?,
-        ctr: int(&case["ctr"])? as u32,
+        ctr: narrow(&case["ctr"])?,
     };
     let made = world.master.issue(&world.params, &what, &arr(&case["X"])?, &arr(&case["rand"])?);
     let (rec, d) = made.map_err(|e| e.to_string())?;
@@ -271,9 +288,9 @@ fn accept(world: &World, case: &Value) -> Check {
 
 fn accept_batch(world: &World, case: &Value) -> Check {
     let list: Result<Vec<IssuedItem>, String> =
-        items(&case["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
+        items(&case["items"])?.iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
     let list = list?;
-    for ((rec, d), each) in list.iter().zip(items(&case["each"])) {
+    for ((rec, d), each) in list.iter().zip(each(case, list.len())?) {
         expect(keys::check_partial_key(&world.params, rec, d), each)?;
     }
     if !case["weights"].is_null() {
@@ -284,22 +301,23 @@ fn accept_batch(world: &World, case: &Value) -> Check {
 
 fn request_case(world: &World, case: &Value) -> Check {
     let mut desk = Desk::default();
-    for r in items(&case["register"]) {
-        let records: Result<Vec<_>, String> = items(&r["recs"]).iter().map(|v| Ok((RecordId(arr(v)?), None))).collect();
+    for r in items(&case["register"])? {
+        let records: Result<Vec<_>, String> =
+            items(&r["recs"])?.iter().map(|v| Ok((RecordId(arr(v)?), None))).collect();
         let code = if r["code"].is_null() { None } else { Some(arr(&r["code"])?.into()) };
         let uid = int(&r["uid"])?;
-        let last = items(&case["attached"]).iter().find(|a| int(&a[0]) == Ok(uid));
+        let last = items(&case["attached"])?.iter().find(|a| int(&a[0]) == Ok(uid));
         let attached = last.map(|a| int(&a[1])).transpose()?.map(|t| (t, RecordId([0; 32])));
-        let role = Role::from_code(int(&r["role"])? as u8).ok_or("role")?;
+        let role = Role::from_code(narrow(&r["role"])?).ok_or("role")?;
         desk.register(uid, User { role, code, records: records?, attached });
     }
-    for g in items(&case["gateways"]) {
+    for g in items(&case["gateways"])? {
         desk.pin_gateway(RecordId(arr(g)?));
     }
-    for x in items(&case["keys"]) {
+    for x in items(&case["keys"])? {
         desk.know_key(arr(x)?);
     }
-    for inner in items(&case["answered"]) {
+    for inner in items(&case["answered"])? {
         desk.know_answer(bytes(inner)?, Arc::from(&b"stored"[..]));
     }
     let wire = bytes(&case["wire"])?;
@@ -321,10 +339,10 @@ fn request_case(world: &World, case: &Value) -> Check {
 
 fn make_request(world: &World, m: &Value) -> Result<Vec<u8>, String> {
     let w = wanted(m)?;
-    let kind = int(&m["kind"])? as u8;
+    let kind = narrow(&m["kind"])?;
     let head = Head { kind, class: w.class, role: w.role, uid: int(&m["uid"])?, from: w.from, to: w.to };
     let rand = Randomness { sign: arr(&m["rand_sig"])?, seal: arr(&m["rand_box"])? };
-    let users: Result<Vec<_>, _> = items(&m["x"]).iter().map(user).collect();
+    let users: Result<Vec<_>, _> = items(&m["x"])?.iter().map(user).collect();
     let users = users?;
     let kgc = world.kgc_pair()?.public().clone();
     let made = match kind {
@@ -339,12 +357,12 @@ fn make_request(world: &World, m: &Value) -> Result<Vec<u8>, String> {
 }
 
 fn answer(world: &World, case: &Value) -> Check {
-    let users: Result<Vec<_>, _> = items(&case["x"]).iter().map(user).collect();
+    let users: Result<Vec<_>, _> = items(&case["x"])?.iter().map(user).collect();
     let users = users?;
     let (m, wire) = (arr(&case["digest"])?, bytes(&case["wire"])?);
     let got = request::accept_answer(&world.params, &wanted(case)?, &users, &m, &wire);
     if let Some(pairs) = expect(got, &case["expect"])? {
-        for (pair, sk) in pairs.iter().zip(items(&case["sk"])) {
+        for (pair, sk) in pairs.iter().zip(items(&case["sk"])?) {
             same("sk", &pair.expose_sk(), sk)?;
         }
     }
@@ -353,7 +371,7 @@ fn answer(world: &World, case: &Value) -> Check {
         return Ok(());
     }
     let list: Result<Vec<IssuedItem>, String> =
-        items(&make["items"]).iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
+        items(&make["items"])?.iter().map(|i| Ok((Record(arr(&i["rec"])?), arr(&i["d"])?.into()))).collect();
     let made = world.master.seal_answer(&world.params, &m, &users[0].public(), &list?, &arr(&make["rand"])?);
     same("wire", &made.map_err(|e| e.to_string())?, &case["wire"])
 }
@@ -372,8 +390,8 @@ fn list_case(world: &World, case: &Value) -> Check {
         return Ok(());
     }
     let records: Result<Vec<Record>, String> =
-        items(&make["records"]).iter().map(|n| Ok(world.known(n)?.record)).collect();
-    let epoch = int(&case["epoch"])? as u32;
+        items(&make["records"])?.iter().map(|n| Ok(world.known(n)?.record)).collect();
+    let epoch = narrow(&case["epoch"])?;
     same("bytes", &list::make(&world.params, kgc, epoch, &records?, &arr(&make["rand"])?), &case["bytes"])
 }
 
@@ -421,7 +439,7 @@ fn frame(case: &Value) -> Check {
 
 fn frames(case: &Value) -> Check {
     let mut session = reader_of(case, None)?;
-    for step in items(&case["steps"]) {
+    for step in items(&case["steps"])? {
         expect(session.open(&bytes(&step["bytes"])?), &step["expect"])?;
         if session.last() != last(&step["last"])? {
             return Err(format!("last accepted counter is {:?}", session.last()));
@@ -456,7 +474,7 @@ fn payload_case(world: &World, case: &Value) -> Check {
                 Some(record) if !fields.is_null() => same("ss", &record.0, &fields["ss"])?,
                 _ => {}
             }
-            for (got, wanted) in u.receipts.iter().zip(items(&fields["receipts"])) {
+            for (got, wanted) in u.receipts.iter().zip(items(&fields["receipts"])?) {
                 same("sigma_id", &got.sigma.0, &wanted["sigma_id"])?;
                 same("rc", &got.rc, &wanted["rc"])?;
                 if int(&wanted["status"])? != u64::from(got.status) {
@@ -489,7 +507,7 @@ fn payload_case(world: &World, case: &Value) -> Check {
             number("part", r.part.into())?;
             number("parts", r.parts.into())?;
             same("sigma_id", &r.sigma.0, &fields["sigma_id"])?;
-            for ((class, f), to) in r.receivers.iter().zip(items(&fields["to"])) {
+            for ((class, f), to) in r.receivers.iter().zip(items(&fields["to"])?) {
                 same("f", f, &to["f"])?;
                 if int(&to["class"])? != *class as u64 {
                     return Err("class".into());
@@ -498,7 +516,7 @@ fn payload_case(world: &World, case: &Value) -> Check {
             same("m", &r.encode(), &case["m"])
         }
         flow => {
-            let flow = Flow::from_code(flow as u8).ok_or("flow")?;
+            let flow = u8::try_from(flow).ok().and_then(Flow::from_code).ok_or("flow")?;
             expect(payload::check_layout(&world.params, flow, &m), &case["expect"]).map(|_| ())
         }
     }
@@ -518,15 +536,15 @@ fn signature(world: &World, case: &Value) -> Check {
 
 /// Signcrypts as `make` says; input that the types already refuse counts as SenderInput.
 fn make(world: &World, m: &Value) -> Result<Result<Vec<u8>, Error>, String> {
-    let Some(flow) = Flow::from_code(int(&m["flow"])? as u8) else { return Ok(Err(Error::SenderInput)) };
-    let floor = int_or(&m["floor"], 64)? as u32;
-    let pad_to = int_or(&m["pad_to"], 0)? as u32;
-    let env = Envelope { flow, created: int(&m["created"])?, ttl: int(&m["ttl"])? as u32, floor, pad_to };
+    let Some(flow) = Flow::from_code(narrow(&m["flow"])?) else { return Ok(Err(Error::SenderInput)) };
+    let floor = narrow_or(&m["floor"], 64)?;
+    let pad_to = narrow_or(&m["pad_to"], 0)?;
+    let env = Envelope { flow, created: int(&m["created"])?, ttl: narrow(&m["ttl"])?, floor, pad_to };
     let Ok(ticket) = Ticket::new(world.pair(&m["ticket"])?.clone()) else { return Ok(Err(Error::SenderInput)) };
-    let messages: Result<Vec<Vec<u8>>, _> = items(&m["to"]).iter().map(|t| bytes(&t["m"])).collect();
+    let messages: Result<Vec<Vec<u8>>, _> = items(&m["to"])?.iter().map(|t| bytes(&t["m"])).collect();
     let messages = messages?;
     let mut receivers = Vec::new();
-    for t in items(&m["to"]) {
+    for t in items(&m["to"])? {
         // A record without a public key cannot even be written down as a receiver.
         let derived = match t["rec"].is_null() {
             true => Ok(world.known(&t["record"])?.public.clone()),
@@ -543,7 +561,7 @@ fn make(world: &World, m: &Value) -> Result<Result<Vec<u8>, Error>, String> {
 type Ledger = BTreeMap<RecordId, SigmaId>;
 
 fn ledger(v: &Value) -> Result<Ledger, String> {
-    items(v).iter().map(|e| Ok((RecordId(arr(&e[0])?), SigmaId(arr(&e[1])?)))).collect()
+    items(v)?.iter().map(|e| Ok((RecordId(arr(&e[0])?), SigmaId(arr(&e[1])?)))).collect()
 }
 
 fn sigma(world: &World, case: &Value) -> Check {
@@ -567,7 +585,7 @@ fn sigma(world: &World, case: &Value) -> Check {
     if !case["make"].is_null() {
         same("sigma", &make(world, &case["make"])?.map_err(|e| e.to_string())?, &case["sigma"])?;
     }
-    for (i, o) in items(&case["opens"]).iter().enumerate() {
+    for (i, o) in items(&case["opens"])?.iter().enumerate() {
         opening(world, &bytes, now, o).map_err(|e| format!("opening {i}: {e}"))?;
     }
     Ok(())
@@ -577,16 +595,18 @@ fn opening(world: &World, bytes: &Arc<[u8]>, now: u64, o: &Value) -> Check {
     let known = world.known(&o["record"])?;
     let caches = ledger(&o["ledger"])?;
     let opened: Result<BTreeSet<(SigmaId, RecordId)>, String> =
-        items(&o["opened"]).iter().map(|e| Ok((SigmaId(arr(&e[0])?), RecordId(arr(&e[1])?)))).collect();
+        items(&o["opened"])?.iter().map(|e| Ok((SigmaId(arr(&e[0])?), RecordId(arr(&e[1])?)))).collect();
     let opened = opened?;
-    let pins: Result<BTreeSet<RecordId>, String> = items(&o["pinned"]).iter().map(|r| Ok(RecordId(arr(r)?))).collect();
+    let any = o["pinned"] == "any";
+    let listed = if any { &[] } else { items(&o["pinned"])? };
+    let pins: Result<BTreeSet<RecordId>, String> = listed.iter().map(|r| Ok(RecordId(arr(r)?))).collect();
     let pins = pins?;
     let k = arr(&o["k"])?;
     let run = || {
         let s = VerifiedSigma::verify(&world.params, bytes, int_or(&o["now"], now).unwrap_or(now))?;
         let receiver = Receiver {
             record: &known.record,
-            pinned: if o["pinned"] == "any" { Pinned::Any } else { Pinned::Set(&pins) },
+            pinned: if any { Pinned::Any } else { Pinned::Set(&pins) },
             since: int_or(&o["since"], 0).unwrap_or(0),
             nullifiers: &|n| caches.get(n).copied(),
             opened: &|id, rid| opened.contains(&(*id, *rid)),
@@ -609,7 +629,7 @@ fn opening(world: &World, bytes: &Arc<[u8]>, now: u64, o: &Value) -> Check {
 
 fn release(world: &World, case: &Value) -> Check {
     let answered: Result<BTreeMap<SigmaId, RecordId>, String> =
-        items(&case["answered"]).iter().map(|e| Ok((SigmaId(arr(&e[0])?), RecordId(arr(&e[1])?)))).collect();
+        items(&case["answered"])?.iter().map(|e| Ok((SigmaId(arr(&e[0])?), RecordId(arr(&e[1])?)))).collect();
     let answered = answered?;
     let (key, since, pile) = (world.pair(&case["record"])?, int(&case["since"])?, RecordId(arr(&case["cp"])?));
     let head = VerifiedHeader::verify(&world.params, &bytes(&case["header"])?, int(&case["now"])?);
@@ -621,10 +641,10 @@ fn release(world: &World, case: &Value) -> Check {
 }
 
 fn batch(world: &World, case: &Value) -> Check {
-    let all: Result<Vec<Arc<[u8]>>, String> = items(&case["sigmas"]).iter().map(|s| Ok(bytes(s)?.into())).collect();
+    let all: Result<Vec<Arc<[u8]>>, String> = items(&case["sigmas"])?.iter().map(|s| Ok(bytes(s)?.into())).collect();
     let all = all?;
     let now = int(&case["now"])?;
-    for (s, each) in all.iter().zip(items(&case["each"])) {
+    for (s, each) in all.iter().zip(each(case, all.len())?) {
         expect(VerifiedSigma::verify(&world.params, s, now), each)?;
     }
     let slices: Vec<&[u8]> = all.iter().map(|s| &**s).collect();
@@ -640,7 +660,7 @@ fn vote_case(world: &World, case: &Value) -> Check {
     if !case["digest"].is_null() {
         same("digest", &vote::digest(&world.params, &body), &case["digest"])?;
     }
-    expect(vote::verify(&world.params, voter, int(&case["epoch"])? as u32, &body, &sig), &case["expect"])?;
+    expect(vote::verify(&world.params, voter, narrow(&case["epoch"])?, &body, &sig), &case["expect"])?;
     if case["rand"].is_null() {
         return Ok(());
     }
@@ -649,7 +669,8 @@ fn vote_case(world: &World, case: &Value) -> Check {
 
 fn vote_batch(world: &World, case: &Value) -> Check {
     let mut list = Vec::new();
-    for (v, each) in items(&case["votes"]).iter().zip(items(&case["each"])) {
+    let votes = items(&case["votes"])?;
+    for (v, each) in votes.iter().zip(each(case, votes.len())?) {
         let (voter, body) = (&world.known(&v["record"])?.public, bytes(&v["body"])?);
         let (message, signature) = (vote::digest(&world.params, &body), arr(&v["sig"])?);
         expect(schnorr::verify_cached(Name::Vote, voter, &message, &signature), each)?;
@@ -687,12 +708,12 @@ fn complaint_case(world: &World, case: &Value) -> Check {
         return Ok(());
     }
     let pins: Result<BTreeSet<RecordId>, String> =
-        items(&case["pinned"]).iter().map(|r| Ok(RecordId(arr(r)?))).collect();
+        items(&case["pinned"])?.iter().map(|r| Ok(RecordId(arr(r)?))).collect();
     expect(complaint::finding(&world.params, &sigma, &complaint, &pins?), &case["finding"]).map(|_| ())
 }
 
 fn receipt_case(case: &Value) -> Check {
     let k = EntryKey::from_bytes(arr(&case["k"])?);
-    let receipt = Receipt::new(&k, SigmaId(arr(&case["sigma_id"])?), int(&case["status"])? as u8);
+    let receipt = Receipt::new(&k, SigmaId(arr(&case["sigma_id"])?), narrow(&case["status"])?);
     same("rc", &receipt.rc, &case["rc"])
 }

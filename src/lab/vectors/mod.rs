@@ -11,15 +11,17 @@ use std::collections::BTreeMap;
 pub struct Tally {
     /// Cases that hold, by kind.
     pub passed: BTreeMap<String, u32>,
-    /// One line for each case that does not, and for each file that cannot be read.
+    /// One line for each case that does not.
     pub failed: Vec<String>,
+    /// One line for each file that is no file of vectors.
+    pub unreadable: Vec<String>,
 }
 
 impl Tally {
     /// Checks a file; nothing in it can do more than fail.
     pub fn file(&mut self, name: &str, text: &str) {
         if let Err(why) = self.read(name, text) {
-            self.failed.push(format!("{name}: {why}"));
+            self.unreadable.push(format!("{name}: {why}"));
         }
     }
 
