@@ -92,9 +92,10 @@ fn a17(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         trial.holds(tried, sizes.len() == 1, format!("{} ciphertexts of {seen}", lengths.len()));
         shortest = longest + 1;
     }
-    let mixed = people.post(Flow::COMMAND, &[("ev0", b"stop"), ("ev1", &[7; 100]), ("ev2", b"")], 64, 0)?.made.bytes;
-    let each = (mixed.len() - HEADER) / 3;
-    let fits = (mixed.len() - HEADER).is_multiple_of(3) && bucket(each as u64 - ENTRY_EXTRA as u64).is_some();
+    let to: [(&str, &[u8]); 3] = [("ev0", b"stop"), ("ev1", &[7; 100]), ("ev2", b"")];
+    let body = people.post(Flow::COMMAND, &to, 64, 0)?.made.bytes.len() - HEADER;
+    let each = body / to.len();
+    let fits = body.is_multiple_of(to.len()) && bucket(each as u64 - ENTRY_EXTRA as u64).is_some();
     trial.holds("one long message among short ones", fits, format!("three entries of {each} bytes"));
     let mut sizes = BTreeSet::new();
     for command in COMMANDS {
