@@ -1,12 +1,13 @@
-//! The project's commands: `cargo xtask serve | build | test | fuzz | bench-frames`.
+//! The project's commands: `cargo xtask serve | build | test | fuzz | bench-web | bench-frames`.
 //!
 //! A small program on the standard library alone, so that it is there seconds after a checkout. It finds or installs
 //! the tools the project needs in the versions the project was tested with ([`tools`], [`browser`]), calls Trunk for
-//! the site ([`site`]) and runs the test stages ([`stages`]). It must never rebuild a tool that is installed, and
-//! never replace a tool of another version that the user has.
+//! the site ([`site`]), runs the test stages ([`stages`]) and measures ([`bench_web`]). It must never rebuild a tool that
+//! is installed, and never replace a tool of another version that the user has.
 
 #![allow(clippy::disallowed_types)] // a build tool may look at the clock; the core may not
 
+mod bench_web;
 mod browser;
 mod fuzz;
 mod process;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
   test [STAGE...]    all test stages, or the named ones: native, web, e2e
   fuzz [--seconds N] [TARGET...]
                      every fuzz target, or the named ones, for N seconds each (default: 30); needs a C++ compiler
+  bench-web [quick]  the scheme beside other libraries in Chromium, written to target/bench-web.json and .svg
   bench-frames       frames at n = 31 and time to first interaction in Chromium, written to target/perf.json
 ";
 
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         ["build"] => site::build().map(|outcome| println!("{outcome}")),
         ["test", names @ ..] => stages::test(names),
         ["fuzz", rest @ ..] => fuzz::command(rest),
+        ["bench-web"] => bench_web::measure(""),
+        ["bench-web", "quick"] => bench_web::measure("?quick"),
         ["bench-frames"] => stages::bench_frames(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -1,11 +1,16 @@
 //! A small static file server for `dist/` on the loopback address, used by `cargo xtask serve` and, as the same file,
-//! by the end-to-end tests. GET and HEAD only, one request per connection, nothing outside the folder, no cache, so
-//! that a new build is seen at once. It is a tool for one's own machine and must never listen elsewhere.
+//! by the end-to-end tests. GET and HEAD only (and POST for measurements that a page sends back), one request per
+//! connection, nothing outside the folder, no cache, so that a new build is seen at once. It is a tool for one's own
+//! machine and must never listen elsewhere.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
+
+/// Bytes of a request that are read, body included.
+const LONGEST_REQUEST: u64 = 1 << 20;
 
 /// Listens on this port of 127.0.0.1 (0: any free one).
 pub fn bind(port: u16) -> io::Result<TcpListener> {
@@ -25,23 +30,33 @@ pub fn bind_near(port: u16) -> io::Result<TcpListener> {
     result
 }
 
+/// What a page sent back: the path and the body.
+pub type Posted = (String, Vec<u8>);
+
 /// Answers requests from the files in `folder` until the program ends. A failed connection concerns only itself.
 pub fn serve(listener: TcpListener, folder: &Path) {
+    serve_and_take(listener, folder, None);
+}
+
+/// The same, and hands on what pages POST; without a receiver for it POST is refused.
+pub fn serve_and_take(listener: TcpListener, folder: &Path, posted: Option<Sender<Posted>>) {
     for stream in listener.incoming().flatten() {
-        let folder = folder.to_path_buf();
+        let (folder, posted) = (folder.to_path_buf(), posted.clone());
         std::thread::spawn(move || {
-            let _ = answer(&stream, &folder);
+            let _ = answer(&stream, &folder, posted);
         });
     }
 }
 
-fn answer(mut stream: &TcpStream, folder: &Path) -> io::Result<()> {
+fn answer(mut stream: &TcpStream, folder: &Path, posted: Option<Sender<Posted>>) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut lines = BufReader::new(stream.take(16 * 1024));
+    let mut lines = BufReader::new(stream.take(LONGEST_REQUEST));
     let mut first = String::new();
     lines.read_line(&mut first)?;
-    let mut header = String::new();
+    let (mut header, mut sent) = (String::new(), 0);
     while lines.read_line(&mut header)? > 2 {
+        let field = header.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        sent = field.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(sent);
         header.clear();
     }
     let mut words = first.split_ascii_whitespace();
@@ -51,6 +66,12 @@ fn answer(mut stream: &TcpStream, folder: &Path) -> io::Result<()> {
             Ok(body) => ("200 OK", media_type(&path), body),
             Err(_) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
         },
+        ("POST", Some(_)) if posted.is_some() => {
+            let mut body = Vec::new();
+            lines.take(sent).read_to_end(&mut body)?;
+            let taken = posted.is_some_and(|posted| posted.send((address.to_string(), body)).is_ok());
+            (if taken { "200 OK" } else { "410 Gone" }, "text/plain", Vec::new())
+        }
         ("GET" | "HEAD", None) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
         _ => ("405 Method Not Allowed", "text/plain", b"GET only\n".to_vec()),
     };
@@ -137,6 +158,20 @@ mod tests {
             assert!(text.starts_with("HTTP/1.1 404"), "{address}: {text}");
         }
         assert!(get("POST / HTTP/1.1")?.starts_with("HTTP/1.1 405"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_page_posts_is_handed_on() -> io::Result<()> {
+        let listener = bind(0)?;
+        let mut stream = TcpStream::connect(listener.local_addr()?)?;
+        let (sender, posted) = std::sync::mpsc::channel();
+        std::thread::spawn(move || serve_and_take(listener, &std::env::temp_dir(), Some(sender)));
+        write!(stream, "POST /result HTTP/1.1\r\ncontent-length: 4\r\n\r\nfour")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        assert_eq!(posted.recv().ok(), Some(("/result".to_string(), b"four".to_vec())));
         Ok(())
     }
 }

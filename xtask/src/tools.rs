@@ -94,6 +94,15 @@ pub fn wasm_target() -> Result<(), String> {
         .map_err(|e| format!("{e}. Rust cannot build for the browser until you run: rustup target add {TARGET}"))
 }
 
+/// Installs packages of the npm registry into a folder under `target/`.
+pub fn npm_install(folder: &Path, packages: &[&str]) -> Result<(), String> {
+    let npm = programs("npm").into_iter().next().ok_or("npm (Node) is needed and is not on PATH")?;
+    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut npm = process::command(npm, &[]);
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(folder).args(packages);
+    process::run(npm)
+}
+
 /// The folder of wasm-opt, or why the page is built without it. Without it the page is larger and works the same.
 pub fn wasm_opt() -> Result<PathBuf, String> {
     let found = || {
@@ -106,11 +115,7 @@ pub fn wasm_opt() -> Result<PathBuf, String> {
     if programs("npm").is_empty() {
         return Err(format!("wasm-opt ({WASM_OPT_VERSION}) is not here, nor is Node to install it with"));
     }
-    let folder = process::private_tools();
-    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let mut npm = process::command(&programs("npm")[0], &[]);
-    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(BINARYEN);
-    process::run(npm)?;
+    npm_install(&process::private_tools(), &[BINARYEN])?;
     found().ok_or(format!("npm installed {BINARYEN}, yet there is no wasm-opt of {WASM_OPT_VERSION}"))
 }
 

@@ -1,0 +1,140 @@
+// Times the scheme and its peers in one page. Each round runs every operation once, in an order that shifts from round
+// to round, so that a busy moment of the machine hits all of them alike; the median of the rounds is what counts.
+// Results go back to the server that served the page. `?quick` makes three short rounds, to try the page out.
+
+import { peers } from "./peers.js";
+import { plot } from "./plot.js";
+
+const quick = location.search === "?quick";
+const [ROUNDS, WARM_UP, SAMPLE_MS] = quick ? [3, 1, 5] : [15, 2, 25];
+const SIZES = [1, 10, 100, 1000, 10000];
+
+const OURS = [
+  ...SIZES.map((n) => `signcrypt/fresh/${n}`),
+  ...SIZES.map((n) => `signcrypt/known/${n}`),
+  ...SIZES.slice(2).flatMap((n) => [`kernels/fresh/${n}`, `kernels/known/${n}`]),
+  "know/1000",
+  "verify/header/1", "verify/body/10", "verify/body/1000", "verify/body/10000", "verify/batch/64", "verify/batch/200",
+  "decapsulate/10", "open/10", "open/10000", "issue/1",
+  ...[100, 1000, 5000].flatMap((n) => [`end-to-end/${n}`, `polynomial/end-to-end/${n}`]),
+];
+const PEERS = [
+  ...SIZES.map((n) => `libsodium/box/${n}`),
+  "libsodium/verify/1", "libsodium/verify/200", "libsodium/open/1",
+  "noble/box/100", "noble/verify/1",
+  "webcrypto/box/100", "webcrypto/box/1000",
+];
+
+const log = (line) => {
+  document.getElementById("log").textContent += line + "\n";
+  return fetch("./progress", { method: "POST", body: line });
+};
+const pause = () => new Promise((done) => setTimeout(done));
+const median = (times) => {
+  const sorted = [...times].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+};
+
+// An instance of our wasm of its own, with its memory.
+let instances = 0;
+async function instance(receivers) {
+  const { default: init, Bench } = await import(`./voltcast_bench_web.js?${instances++}`);
+  return [await init(), new Bench(receivers)];
+}
+
+// Bytes of wasm memory before and after; it never shrinks, so this is the peak.
+async function memory(receivers, work) {
+  const [wasm, bench] = await instance(receivers);
+  const before = wasm.memory.buffer.byteLength;
+  work(bench);
+  return { before_bytes: before, after_bytes: wasm.memory.buffer.byteLength };
+}
+
+async function once(subject, times) {
+  const start = performance.now();
+  if (subject.batch) subject.batch(times);
+  else for (let i = 0; i < times; i++) await subject.single();
+  return performance.now() - start;
+}
+
+// Repetitions that make one sample long enough for the clock.
+async function calibrated(subject) {
+  let times = 1;
+  for (;;) {
+    const ms = await once(subject, times);
+    if (ms >= SAMPLE_MS / 2) return Math.max(1, Math.round((times * SAMPLE_MS) / ms));
+    times *= 4;
+  }
+}
+
+async function prepared(bench, message) {
+  const subjects = [];
+  for (const name of OURS) {
+    if (!bench.prepare(name)) throw new Error(`no operation ${name}`);
+    subjects.push({ name, batch: (times) => bench.run(name, times) });
+  }
+  const make = await peers(message);
+  for (const name of PEERS) {
+    const cut = name.lastIndexOf("/");
+    subjects.push({ name, single: await make[name.slice(0, cut)](Number(name.slice(cut + 1))) });
+  }
+  for (const subject of subjects) {
+    for (let i = 0; i < WARM_UP; i++) subject.times = await calibrated(subject);
+    subject.samples = [];
+  }
+  return subjects;
+}
+
+// Target: ratio of medians, and which side of it is good.
+function ratios(ms) {
+  const ratio = (what, value, op, goal) =>
+    ({ what, value: Number(value.toFixed(3)), goal: `${op} ${goal}`, reached: op === ">=" ? value >= goal : value <= goal });
+  const growth = (kind) => (ms[`signcrypt/${kind}/10000`] / 10000) / (ms[`signcrypt/${kind}/1000`] / 1000);
+  return [
+    ratio("libsodium box / signcrypt, 1,000 fresh receivers", ms["libsodium/box/1000"] / ms["signcrypt/fresh/1000"], ">=", 1.0),
+    ratio("libsodium box / signcrypt, 1,000 known receivers", ms["libsodium/box/1000"] / ms["signcrypt/known/1000"], ">=", 3.0),
+    ratio("signcrypt / bare kernels, 1,000 fresh", ms["signcrypt/fresh/1000"] / ms["kernels/fresh/1000"], "<=", 1.15),
+    ratio("verify header / libsodium Ed25519 verify", ms["verify/header/1"] / ms["libsodium/verify/1"], "<=", 2.2),
+    ratio("200 libsodium verifications / batch of 200", ms["libsodium/verify/200"] / ms["verify/batch/200"], ">=", 3.0),
+    ratio("open at 10,000 / at 10 receivers", ms["open/10000"] / ms["open/10"], "<=", 1.05),
+    ratio("polynomial / scheme end to end, 5,000", ms["polynomial/end-to-end/5000"] / ms["end-to-end/5000"], ">=", 10.0),
+    ratio("per receiver at 10,000 / at 1,000, fresh", growth("fresh"), "<=", 1.1),
+    ratio("per receiver at 10,000 / at 1,000, known", growth("known"), "<=", 1.1),
+  ];
+}
+
+async function main() {
+  const memories = {
+    "signcrypt/fresh/1000": await memory(1000, (b) => (b.prepare("signcrypt/fresh/1000"), b.run("signcrypt/fresh/1000", 3))),
+    "signcrypt/fresh/10000": await memory(10000, (b) => (b.prepare("signcrypt/fresh/10000"), b.run("signcrypt/fresh/10000", 3))),
+    "tables/1000": await memory(1000, (b) => b.know(1000)),
+    "tables/10000": await memory(10000, (b) => b.know(10000)),
+  };
+  const [, bench] = await instance(10000);
+  const subjects = await prepared(bench, new Uint8Array(64).fill(0x4d));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let i = 0; i < subjects.length; i++) {
+      const subject = subjects[(i + 7 * round) % subjects.length];
+      subject.samples.push((await once(subject, subject.times)) / subject.times);
+      await pause();
+    }
+    await log(`round ${round + 1} of ${ROUNDS}`);
+  }
+  const results = Object.fromEntries(subjects.map(({ name, times, samples }) =>
+    [name, { median_ms: median(samples), min_ms: Math.min(...samples), max_ms: Math.max(...samples), times }]));
+  const report = {
+    made: new Date().toISOString(),
+    browser: navigator.userAgent,
+    cores: navigator.hardwareConcurrency,
+    rounds: ROUNDS,
+    message_bytes: 64,
+    ratios_of_medians: ratios(Object.fromEntries(subjects.map((s) => [s.name, median(s.samples)]))),
+    ratios_of_minima: ratios(Object.fromEntries(subjects.map((s) => [s.name, Math.min(...s.samples)]))),
+    memory: memories,
+    results,
+  };
+  await fetch("./plot", { method: "POST", body: plot(report) });
+  await fetch("./result", { method: "POST", body: JSON.stringify(report, null, 1) });
+}
+
+main().catch((error) => fetch("./failure", { method: "POST", body: String(error?.stack ?? error) }));
