@@ -13,7 +13,7 @@ mod native {
     use std::time::Duration;
     use voltcast_benches::{World, operation};
 
-    const NAMES: [&str; 31] = [
+    const NAMES: [&str; 32] = [
         "signcrypt/fresh/1",
         "signcrypt/fresh/10",
         "signcrypt/fresh/100",
@@ -39,9 +39,10 @@ mod native {
         "open/10",
         "open/10000",
         "issue/1",
-        "end-to-end/100",
-        "end-to-end/1000",
-        "end-to-end/5000",
+        "end-to-end/fresh/100",
+        "end-to-end/fresh/1000",
+        "end-to-end/fresh/5000",
+        "end-to-end/known/5000",
         "polynomial/end-to-end/100",
         "polynomial/end-to-end/1000",
         "polynomial/end-to-end/5000",

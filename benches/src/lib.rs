@@ -10,6 +10,7 @@ mod world;
 
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::Arc;
 use voltcast::clmmsc::open::{decapsulate, open};
 use voltcast::clmmsc::receivers::KnownReceiver;
 use voltcast::clmmsc::verify::{VerifiedHeader, VerifiedSigma, root_equation, verify_batch};
@@ -37,7 +38,11 @@ pub fn operation(world: &Rc<World>, name: &str) -> Option<Operation> {
         "decapsulate" => key(&w, n),
         "open" => opening(&w, n),
         "issue" => Box::new(move || (0..n).for_each(|_| drop(black_box(w.issue())))),
-        "end-to-end" => Box::new(move || end_to_end(&w, n)),
+        "end-to-end/fresh" => Box::new(move || end_to_end(&w, &w.signcrypt(w.fresh(n)))),
+        "end-to-end/known" => {
+            w.know(n);
+            Box::new(move || end_to_end(&w, &w.signcrypt(&w.known(n))))
+        }
         "polynomial/send" => {
             let group = polynomial::Group::new(n);
             timed(move || group.send())
@@ -96,10 +101,9 @@ fn opening(world: &Rc<World>, n: usize) -> Operation {
     Box::new(move || assert!(verified.as_ref().is_ok_and(|(k, s)| open(&w.params, s, &w.receiver(), k).is_ok())))
 }
 
-/// Signcrypt for n fresh receivers, verify everything, decapsulate, open.
-fn end_to_end(w: &World, n: usize) {
-    let bytes = w.signcrypt(w.fresh(n));
-    let message = VerifiedSigma::verify(&w.params, &bytes, world::NOW)
+/// What follows a σ: verify everything, decapsulate, open.
+fn end_to_end(w: &World, bytes: &Arc<[u8]>) {
+    let message = VerifiedSigma::verify(&w.params, bytes, world::NOW)
         .and_then(|sigma| open(&w.params, &sigma, &w.receiver(), &decapsulate(sigma.head(), &w.car)))
         .map(|opened| opened.message);
     assert!(message.is_ok_and(|m| m[..] == world::MESSAGE));
@@ -124,7 +128,8 @@ mod tests {
             "decapsulate",
             "open",
             "issue",
-            "end-to-end",
+            "end-to-end/fresh",
+            "end-to-end/known",
             "polynomial/send",
             "polynomial/end-to-end",
         ];

@@ -11,9 +11,9 @@ const SERIES = [
 ];
 
 export function plot(report) {
-  const points = (name) => Object.entries(report.results)
+  const points = (name) => Object.entries(report.milliseconds)
     .filter(([key]) => key.slice(0, key.lastIndexOf("/")) === name)
-    .map(([key, { median_ms }]) => [Number(key.slice(key.lastIndexOf("/") + 1)), median_ms * 1000])
+    .map(([key, { wall, cpu }]) => [Number(key.slice(key.lastIndexOf("/") + 1)), (cpu ?? wall).median * 1000])
     .map(([n, us]) => [n, us / n]);
   const [low, high] = [5, 5000];
   const x = (n) => LEFT + (Math.log10(n) / 4) * (WIDTH - LEFT - RIGHT);
@@ -24,7 +24,7 @@ export function plot(report) {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<title>Microseconds per receiver over the number of receivers</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(LEFT, 22, "Microseconds per receiver, one broadcast of 64-byte messages (Chromium)", "start"),
+    text(LEFT, 22, "Microseconds of processor time per receiver, 64-byte messages (Chromium)", "start"),
   ];
   for (const n of [1, 10, 100, 1000, 10000]) {
     out.push(`<path d="M${x(n).toFixed(1)} ${TOP}V${HEIGHT - BOTTOM}" stroke="#ddd"/>`, text(x(n), HEIGHT - BOTTOM + 18, n.toLocaleString("en")));

@@ -241,23 +241,33 @@ impl Field {
         })
     }
 
+    /// Four encodings as words, little-endian.
+    pub fn to_words(self) -> [[u32; 8]; 4] {
+        self.to_bytes().map(|bytes| from_fn(|i| word(&bytes, i)))
+    }
+
     /// Four elements from 255 bits each; bit 255 is not looked at.
     pub fn from_bytes(encodings: [&[u8; 32]; 4]) -> Field {
-        let lanes = encodings.map(|bytes| {
-            let mut limbs = ZERO;
-            let (mut held, mut count, mut at) = (0u64, 0, 0);
-            for (i, limb) in limbs.iter_mut().enumerate() {
-                while count < bits(i) {
-                    held |= u64::from(bytes[at]) << count;
-                    (count, at) = (count + 8, at + 1);
-                }
-                *limb = held as u32 & ((1 << bits(i)) - 1);
-                (held, count) = (held >> bits(i), count - bits(i));
-            }
-            limbs
-        });
-        Field::join([&lanes[0], &lanes[1], &lanes[2], &lanes[3]])
+        Field::from_words(&from_fn::<_, 8, _>(|i| Quad::new(encodings.map(|bytes| word(bytes, i)))))
     }
+
+    /// The same from 8 words.
+    #[inline(always)]
+    pub fn from_words(words: &[Quad]) -> Field {
+        Field(from_fn(|i| {
+            let first = (51 * i as u32).div_ceil(2);
+            let (at, shift) = (first as usize / 32, first % 32);
+            let low = words[at].shr(shift);
+            let rest = shift + bits(i) > 32;
+            let all = if rest { low.or(words[at + 1].shl(32 - shift)) } else { low };
+            all.and(Quad::splat((1 << bits(i)) - 1))
+        }))
+    }
+}
+
+/// Word i of an encoding.
+fn word(bytes: &[u8; 32], i: usize) -> u32 {
+    u32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
 }
 
 /// Replaces each element by its inverse, zero by zero: one inversion and three products each.

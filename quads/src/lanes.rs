@@ -76,6 +76,11 @@ mod imp {
             Quad(u32x4_shr(self.0, bits))
         }
 
+        #[inline(always)]
+        pub fn shl(self, bits: u32) -> Quad {
+            Quad(u32x4_shl(self.0, bits))
+        }
+
         /// The four products.
         #[inline(always)]
         pub fn wide(self, y: Quad) -> Wide {
@@ -187,6 +192,11 @@ mod imp {
         #[inline(always)]
         pub fn shr(self, bits: u32) -> Quad {
             Quad(from_fn(|i| self.0[i] >> bits))
+        }
+
+        #[inline(always)]
+        pub fn shl(self, bits: u32) -> Quad {
+            Quad(from_fn(|i| self.0[i] << bits))
         }
 
         /// The four products.

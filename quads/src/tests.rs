@@ -93,5 +93,5 @@ fn the_largest_limbs_allowed_do_not_overflow() {
 
 #[test]
 fn a_table_fits_its_budget() {
-    assert_eq!(Table::BYTES, 7680);
+    assert_eq!(Table::BYTES, 6144);
 }

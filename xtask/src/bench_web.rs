@@ -3,9 +3,11 @@
 
 use crate::process::{self, target};
 use crate::{browser, server, tools};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -34,11 +36,15 @@ pub fn measure(query: &str) -> Result<(), String> {
     build(&folder)?;
     let listener = server::bind(0).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let (sender, posted) = channel();
-    let served = folder.clone();
-    std::thread::spawn(move || server::serve_and_take(listener, &served, Some(sender)));
     let load = load_average();
     let mut chrome = start(&folder, &format!("http://{address}/{query}"))?;
+    let (sender, posted) = channel();
+    let (served, browser) = (folder.clone(), chrome.id());
+    let taker = move |path: &str, body: Vec<u8>| match path {
+        "/cpu" => cpu_time(browser).map_or(String::new(), |ns| ns.to_string()),
+        _ => sender.send((path.to_string(), body)).map_or("nobody is waiting", |()| "taken").to_string(),
+    };
+    std::thread::spawn(move || server::serve_and_take(listener, &served, Some(Arc::new(taker))));
     let outcome = collect(&posted, &load);
     chrome.kill().and_then(|()| chrome.wait()).map_err(|e| format!("Chromium did not end: {e}"))?;
     outcome
@@ -80,7 +86,7 @@ fn start(folder: &Path, address: &str) -> Result<Child, String> {
 }
 
 /// Waits for the numbers of the page; shows its progress meanwhile.
-fn collect(posted: &Receiver<server::Posted>, load_before: &str) -> Result<(), String> {
+fn collect(posted: &Receiver<(String, Vec<u8>)>, load_before: &str) -> Result<(), String> {
     loop {
         let (path, body) = posted.recv_timeout(PATIENCE).map_err(|_| "the page has been silent for too long")?;
         let text = String::from_utf8_lossy(&body);
@@ -103,6 +109,33 @@ fn write(ending: &str, text: &str) -> Result<(), String> {
     fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
     println!("written: {}", file.strip_prefix(process::root()).unwrap_or(&file).display());
     Ok(())
+}
+
+/// Nanoseconds of processor time that the pages of this browser have used, where the system tells it (Linux). What a
+/// busy machine gives to others is not in it.
+fn cpu_time(browser: u32) -> Option<u64> {
+    let processes: Vec<u32> = numbers(Path::new("/proc"));
+    let parent = |process: &u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    };
+    let parents: BTreeMap<u32, u32> = processes.iter().filter_map(|p| Some((*p, parent(p)?))).collect();
+    let ours = |p: &u32| std::iter::successors(Some(*p), |p| parents.get(p).copied()).any(|p| p == browser);
+    let command = |p: u32| fs::read_to_string(format!("/proc/{p}/cmdline")).unwrap_or_default();
+    let pages = processes.into_iter().filter(|p| ours(p) && command(*p).contains("--type=renderer"));
+    let threads = pages.flat_map(|p| {
+        let folder = Path::new("/proc").join(p.to_string()).join("task");
+        numbers(&folder).into_iter().map(move |thread| folder.join(thread.to_string()).join("schedstat"))
+    });
+    let used = threads.filter_map(|file| fs::read_to_string(file).ok()?.split(' ').next()?.parse::<u64>().ok());
+    let sum = used.sum();
+    (sum > 0).then_some(sum)
+}
+
+/// The entries of a folder whose names are numbers.
+fn numbers(folder: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The machine's load over the last minute, where the system tells it.

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of a request that are read, body included.
@@ -30,25 +30,25 @@ pub fn bind_near(port: u16) -> io::Result<TcpListener> {
     result
 }
 
-/// What a page sent back: the path and the body.
-pub type Posted = (String, Vec<u8>);
+/// Takes the path and the body of what a page POSTs, and answers with a text.
+pub type Taker = Arc<dyn Fn(&str, Vec<u8>) -> String + Send + Sync>;
 
 /// Answers requests from the files in `folder` until the program ends. A failed connection concerns only itself.
 pub fn serve(listener: TcpListener, folder: &Path) {
     serve_and_take(listener, folder, None);
 }
 
-/// The same, and hands on what pages POST; without a receiver for it POST is refused.
-pub fn serve_and_take(listener: TcpListener, folder: &Path, posted: Option<Sender<Posted>>) {
+/// The same, and hands on what pages POST; without somebody to take it POST is refused.
+pub fn serve_and_take(listener: TcpListener, folder: &Path, taker: Option<Taker>) {
     for stream in listener.incoming().flatten() {
-        let (folder, posted) = (folder.to_path_buf(), posted.clone());
+        let (folder, taker) = (folder.to_path_buf(), taker.clone());
         std::thread::spawn(move || {
-            let _ = answer(&stream, &folder, posted);
+            let _ = answer(&stream, &folder, taker);
         });
     }
 }
 
-fn answer(mut stream: &TcpStream, folder: &Path, posted: Option<Sender<Posted>>) -> io::Result<()> {
+fn answer(mut stream: &TcpStream, folder: &Path, taker: Option<Taker>) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut lines = BufReader::new(stream.take(LONGEST_REQUEST));
     let mut first = String::new();
@@ -66,14 +66,16 @@ fn answer(mut stream: &TcpStream, folder: &Path, posted: Option<Sender<Posted>>)
             Ok(body) => ("200 OK", media_type(&path), body),
             Err(_) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
         },
-        ("POST", Some(_)) if posted.is_some() => {
-            let mut body = Vec::new();
-            lines.take(sent).read_to_end(&mut body)?;
-            let taken = posted.is_some_and(|posted| posted.send((address.to_string(), body)).is_ok());
-            (if taken { "200 OK" } else { "410 Gone" }, "text/plain", Vec::new())
-        }
         ("GET" | "HEAD", None) => ("404 Not Found", "text/plain", b"not found\n".to_vec()),
-        _ => ("405 Method Not Allowed", "text/plain", b"GET only\n".to_vec()),
+        ("POST", _) => match taker {
+            Some(taker) => {
+                let mut body = Vec::new();
+                lines.take(sent).read_to_end(&mut body)?;
+                ("200 OK", "text/plain", taker(address, body).into_bytes())
+            }
+            None => not_allowed(),
+        },
+        _ => not_allowed(),
     };
     let length = body.len();
     write!(
@@ -85,6 +87,10 @@ fn answer(mut stream: &TcpStream, folder: &Path, posted: Option<Sender<Posted>>)
         stream.write_all(&body)?;
     }
     stream.flush()
+}
+
+fn not_allowed() -> (&'static str, &'static str, Vec<u8>) {
+    ("405 Method Not Allowed", "text/plain", b"GET only\n".to_vec())
 }
 
 /// The file an address names; `None` for one that would leave the folder. A folder means its index.html.
@@ -162,16 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_posts_is_handed_on() -> io::Result<()> {
+    fn what_a_page_posts_is_taken_and_answered() -> io::Result<()> {
         let listener = bind(0)?;
         let mut stream = TcpStream::connect(listener.local_addr()?)?;
-        let (sender, posted) = std::sync::mpsc::channel();
-        std::thread::spawn(move || serve_and_take(listener, &std::env::temp_dir(), Some(sender)));
+        let taker = Arc::new(|path: &str, body: Vec<u8>| format!("{path}: {}", body.len()));
+        std::thread::spawn(move || serve_and_take(listener, &std::env::temp_dir(), Some(taker)));
         write!(stream, "POST /result HTTP/1.1\r\ncontent-length: 4\r\n\r\nfour")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
-        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
-        assert_eq!(posted.recv().ok(), Some(("/result".to_string(), b"four".to_vec())));
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("\r\n\r\n/result: 4"), "{text}");
         Ok(())
     }
 }
