@@ -48,6 +48,7 @@ pub struct Draft {
 
 impl Draft {
     /// `n` receivers, L = `l`, T = t·P, made at [`CREATED`].
+    #[cfg(feature = "attack-lab")]
     pub fn new(params: &Params, flow: Flow, (n, l): (u32, u32), t: Scalar, ticket: &Record) -> Draft {
         let big_t = group::enc(&RistrettoPoint::mul_base(&t));
         Draft::with_t(params, flow, (n, l), (t, &big_t), ticket)
@@ -109,6 +110,7 @@ impl Draft {
     }
 
     /// Signs with `outer` and puts everything together.
+    #[cfg(feature = "attack-lab")]
     pub fn finish(
         self,
         people: &People,
