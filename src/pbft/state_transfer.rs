@@ -304,6 +304,10 @@ impl Replica {
         } else if !status.changing && self.normal() && st.view == level.view {
             self.lacking(status, &mut burst);
         }
+        if st.seq < self.executed() {
+            // Old proposals may no longer be voted on; who knows how far others are fetches their blocks.
+            burst.push(Message::Status(self.status()));
+        }
         burst.truncate(BURST);
         burst.into_iter().for_each(|msg| io.send(from, msg));
         self.learn_from(now, status, io);

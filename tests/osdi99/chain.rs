@@ -8,7 +8,7 @@ use voltcast::pbft::light::{AbsenceProof, Heard, LightFollower, StoredProof};
 use voltcast::pbft::message::Publish;
 
 #[test]
-fn x2_a_follower_takes_only_certified_blocks_with_their_own_ciphertexts() {
+pub fn x2_a_follower_takes_only_certified_blocks_with_their_own_ciphertexts() {
     let mut net = net();
     net.request(0, &sigma(1));
     net.run_ms(100);
@@ -42,7 +42,7 @@ fn x2_a_follower_takes_only_certified_blocks_with_their_own_ciphertexts() {
 }
 
 #[test]
-fn an_inclusion_proof_convinces_and_a_bent_one_does_not() {
+pub fn an_inclusion_proof_convinces_and_a_bent_one_does_not() {
     let mut net = net();
     (1..=5).for_each(|i| net.request(0, &sigma(i)));
     net.run_ms(100);
@@ -76,7 +76,7 @@ fn sealed_run() -> (Net, LightFollower) {
 }
 
 #[test]
-fn a_light_follower_takes_a_header_from_f_plus_1_gateways_and_convicts_who_seals_two() {
+pub fn a_light_follower_takes_a_header_from_f_plus_1_gateways_and_convicts_who_seals_two() {
     let (net, mut light) = sealed_run();
     let digest = net.replicas[1].chain().digest(Seq(1)).unwrap();
     assert_eq!((light.height(), light.digest(Seq(1))), (Seq(1), Some(digest)));
@@ -97,7 +97,7 @@ fn a_light_follower_takes_a_header_from_f_plus_1_gateways_and_convicts_who_seals
 }
 
 #[test]
-fn a_stored_proof_needs_seal_inclusion_and_void_list_of_one_block() {
+pub fn a_stored_proof_needs_seal_inclusion_and_void_list_of_one_block() {
     let (net, light) = sealed_run();
     let chain = net.replicas[0].chain();
     let seal = light.seal_proof(chain.header(Seq(1)).unwrap()).unwrap();
@@ -122,7 +122,7 @@ fn a_stored_proof_needs_seal_inclusion_and_void_list_of_one_block() {
 }
 
 #[test]
-fn absence_is_proven_by_all_leaves_and_only_for_what_is_absent() {
+pub fn absence_is_proven_by_all_leaves_and_only_for_what_is_absent() {
     let (net, light) = sealed_run();
     let block = net.replicas[0].chain().block(Seq(1)).unwrap();
     let seal = light.seal_proof(&block.header).unwrap();

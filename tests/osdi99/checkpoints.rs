@@ -34,7 +34,7 @@ fn blocks(net: &mut Net, numbers: core::ops::Range<u32>) {
 }
 
 #[test]
-fn s4_3_cp1_refuses_what_is_no_checkpoint_or_below_the_window() {
+pub fn s4_3_cp1_refuses_what_is_no_checkpoint_or_below_the_window() {
     let mut net = short();
     give_checkpoint(&mut net, 2, 3, Digest([1; 32]));
     assert!(net.rejected(1, Rule::Cp1, &Reason::NotCheckpoint));
@@ -46,7 +46,7 @@ fn s4_3_cp1_refuses_what_is_no_checkpoint_or_below_the_window() {
 }
 
 #[test]
-fn s4_3_cp2_counts_one_checkpoint_per_gateway_and_keeps_only_the_highest_far_one() {
+pub fn s4_3_cp2_counts_one_checkpoint_per_gateway_and_keeps_only_the_highest_far_one() {
     let mut net = short();
     for seq in [2, 100] {
         give_checkpoint(&mut net, 2, seq, Digest([1; 32]));
@@ -63,7 +63,7 @@ fn s4_3_cp2_counts_one_checkpoint_per_gateway_and_keeps_only_the_highest_far_one
 }
 
 #[test]
-fn s4_3_cp3_cp4_a_quorum_makes_a_state_stable_and_the_log_forgets() {
+pub fn s4_3_cp3_cp4_a_quorum_makes_a_state_stable_and_the_log_forgets() {
     let mut net = short();
     blocks(&mut net, 0..7);
     net.assert_chain(7);
@@ -77,7 +77,7 @@ fn s4_3_cp3_cp4_a_quorum_makes_a_state_stable_and_the_log_forgets() {
 }
 
 #[test]
-fn s4_3_cp3_without_a_quorum_the_window_fills_and_nobody_goes_on() {
+pub fn s4_3_cp3_without_a_quorum_the_window_fills_and_nobody_goes_on() {
     let mut net = short();
     net.filter = Box::new(|_, _, m| (m.name() != "CHECKPOINT").then(|| m.clone()));
     blocks(&mut net, 0..8);
@@ -90,7 +90,7 @@ fn s4_3_cp3_without_a_quorum_the_window_fills_and_nobody_goes_on() {
 }
 
 #[test]
-fn s4_3_cp4_a_state_that_is_not_the_stable_one_is_given_up_and_fetched() {
+pub fn s4_3_cp4_a_state_that_is_not_the_stable_one_is_given_up_and_fetched() {
     let mut net = short();
     net.filter = Box::new(|_, _, m| (m.name() != "CHECKPOINT").then(|| m.clone()));
     blocks(&mut net, 0..2);
@@ -108,7 +108,7 @@ fn s4_3_cp4_a_state_that_is_not_the_stable_one_is_given_up_and_fetched() {
 }
 
 #[test]
-fn s4_3_cp5_f_plus_1_beyond_the_own_state_mean_that_it_is_behind() {
+pub fn s4_3_cp5_f_plus_1_beyond_the_own_state_mean_that_it_is_behind() {
     let mut net = short();
     net.dead = vec![3];
     blocks(&mut net, 0..7);
@@ -127,7 +127,7 @@ fn s4_3_cp5_f_plus_1_beyond_the_own_state_mean_that_it_is_behind() {
 }
 
 #[test]
-fn s4_3_a_stable_proof_is_kept_aside_while_the_own_state_is_about_to_come() {
+pub fn s4_3_a_stable_proof_is_kept_aside_while_the_own_state_is_about_to_come() {
     let mut net = short();
     let cfg = net.cfg.clone();
     net.give(1, 0, Message::Stable(Arc::new(proof(&cfg, 2, Digest([7; 32])))));
@@ -146,7 +146,7 @@ fn s4_3_a_stable_proof_is_kept_aside_while_the_own_state_is_about_to_come() {
 }
 
 #[test]
-fn s4_3_a_gateway_far_behind_gets_a_snapshot_then_the_older_blocks_from_those_who_keep_them() {
+pub fn s4_3_a_gateway_far_behind_gets_a_snapshot_then_the_older_blocks_from_those_who_keep_them() {
     for retain in [None, Some(1)] {
         let mut net = Net::with(Arc::new(Config { retain, ..config_with(4, 2, 4) }));
         net.dead = vec![3];
@@ -169,7 +169,7 @@ fn s4_3_a_gateway_far_behind_gets_a_snapshot_then_the_older_blocks_from_those_wh
 }
 
 #[test]
-fn vc2_a_view_change_rests_on_a_proven_checkpoint_and_carries_only_what_lies_above() {
+pub fn vc2_a_view_change_rests_on_a_proven_checkpoint_and_carries_only_what_lies_above() {
     let mut net = short();
     blocks(&mut net, 0..7);
     net.dead = vec![0];
@@ -183,7 +183,7 @@ fn vc2_a_view_change_rests_on_a_proven_checkpoint_and_carries_only_what_lies_abo
 }
 
 #[test]
-fn s4_3_equal_runs_with_checkpoints_end_in_equal_digests() {
+pub fn s4_3_equal_runs_with_checkpoints_end_in_equal_digests() {
     let digests = || {
         let mut net = short();
         blocks(&mut net, 0..5);

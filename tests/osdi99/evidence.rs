@@ -41,7 +41,7 @@ fn at(kind: Kind, who: u16, view: u64, seq: u64, digest: Digest) -> Signed {
 }
 
 #[test]
-fn eq_two_votes_or_proposals_for_one_slot() {
+pub fn eq_two_votes_or_proposals_for_one_slot() {
     for kind in [Kind::Prepare, Kind::Commit] {
         let (mut net, p) = accepted();
         give_vote(&mut net, kind, 2, 1, A);
@@ -55,7 +55,7 @@ fn eq_two_votes_or_proposals_for_one_slot() {
 }
 
 #[test]
-fn xp_a_prepare_for_one_digest_and_a_commit_for_another() {
+pub fn xp_a_prepare_for_one_digest_and_a_commit_for_another() {
     for kinds in [[Kind::Prepare, Kind::Commit], [Kind::Commit, Kind::Prepare]] {
         let (mut net, _) = accepted();
         give_vote(&mut net, kinds[0], 2, 1, A);
@@ -68,14 +68,14 @@ fn xp_a_prepare_for_one_digest_and_a_commit_for_another() {
 }
 
 #[test]
-fn pv_the_primary_prepares() {
+pub fn pv_the_primary_prepares() {
     let (mut net, p) = accepted();
     give_vote(&mut net, Kind::Prepare, 0, 1, p.digest());
     everybody_learns(net, 0, "PV");
 }
 
 #[test]
-fn ip_a_proposal_that_fails_for_everybody() {
+pub fn ip_a_proposal_that_fails_for_everybody() {
     let cfg = config(4);
     let bad = [
         proposal(&cfg, 1, vec![sigma(1), sigma_with(2, 2, false)]),
@@ -90,7 +90,7 @@ fn ip_a_proposal_that_fails_for_everybody() {
 }
 
 #[test]
-fn what_is_refused_for_local_reasons_is_no_evidence() {
+pub fn what_is_refused_for_local_reasons_is_no_evidence() {
     let (mut net, _) = accepted();
     let in_flight = proposal(&net.cfg, 2, vec![sigma_with(2, 1, true)]);
     net.give(1, 0, pre_prepare(&net.cfg, 0, &in_flight));
@@ -103,7 +103,7 @@ fn what_is_refused_for_local_reasons_is_no_evidence() {
 }
 
 #[test]
-fn iv_a_view_change_or_new_view_that_refutes_itself() {
+pub fn iv_a_view_change_or_new_view_that_refutes_itself() {
     let cfg = config(4);
     let mut net = net();
     let mut thin = prepared(&cfg, 1, A);
@@ -118,7 +118,7 @@ fn iv_a_view_change_or_new_view_that_refutes_itself() {
 }
 
 #[test]
-fn a_spoiled_pre_prepare_in_a_new_view_accuses_nobody() {
+pub fn a_spoiled_pre_prepare_in_a_new_view_accuses_nobody() {
     let cfg = config(4);
     let mut net = net();
     let v_set = (1..4).map(|s| view_change(&cfg, s, 1, vec![prepared(&cfg, 1, A)])).collect();
@@ -130,7 +130,7 @@ fn a_spoiled_pre_prepare_in_a_new_view_accuses_nobody() {
 }
 
 #[test]
-fn hp_a_commit_and_a_view_change_that_hides_it_in_either_order() {
+pub fn hp_a_commit_and_a_view_change_that_hides_it_in_either_order() {
     let vc = |net: &Net| Message::ViewChange(Arc::new(view_change(&net.cfg, 2, 1, vec![])));
     let (mut net, p) = accepted();
     give_vote(&mut net, Kind::Commit, 2, 1, p.digest());
@@ -149,7 +149,7 @@ fn hp_a_commit_and_a_view_change_that_hides_it_in_either_order() {
 }
 
 #[test]
-fn eq_two_view_changes_for_one_view() {
+pub fn eq_two_view_changes_for_one_view() {
     let cfg = config(4);
     let mut net = net();
     for p in [vec![], vec![prepared(&cfg, 1, A)]] {
@@ -167,7 +167,7 @@ fn two_new_views(cfg: &Config) -> [Arc<NewView>; 2] {
 }
 
 #[test]
-fn eq_two_new_views_meet_through_a_vote_under_the_other_one() {
+pub fn eq_two_new_views_meet_through_a_vote_under_the_other_one() {
     let mut net = net();
     let views = two_new_views(&net.cfg);
     for (who, nv) in [(2, 0), (3, 0), (0, 1)] {
@@ -184,7 +184,7 @@ fn eq_two_new_views_meet_through_a_vote_under_the_other_one() {
 }
 
 #[test]
-fn oj_a_vote_against_the_new_view_it_names() {
+pub fn oj_a_vote_against_the_new_view_it_names() {
     let cfg = config(4);
     let v_set = || (1..4).map(|s| view_change(&cfg, s, 1, vec![prepared(&cfg, 2, A)])).collect::<Vec<_>>();
     let nv = Arc::new(new_view(&cfg, v_set(), &[(1, null_digest()), (2, A)]));
@@ -203,7 +203,7 @@ fn oj_a_vote_against_the_new_view_it_names() {
 }
 
 #[test]
-fn a_carried_block_does_not_convict_the_primary_that_had_to_carry_it() {
+pub fn a_carried_block_does_not_convict_the_primary_that_had_to_carry_it() {
     let cfg = config(4);
     let p = proposal(&cfg, 1, vec![sigma_with(1, 1, false)]);
     let v_set = (1..4).map(|s| view_change(&cfg, s, 1, vec![prepared(&cfg, 1, p.digest())])).collect();
@@ -219,7 +219,7 @@ fn a_carried_block_does_not_convict_the_primary_that_had_to_carry_it() {
 }
 
 #[test]
-fn equal_content_under_different_signature_bytes_is_no_equivocation() {
+pub fn equal_content_under_different_signature_bytes_is_no_equivocation() {
     let twice = |a: Signed, b: Signed| verdict(&Evidence::Equivocation(a, b));
     let a = at(Kind::Prepare, 2, 0, 1, A);
     assert_eq!(twice(a, a), Err(Unproven::Allowed));
@@ -230,7 +230,7 @@ fn equal_content_under_different_signature_bytes_is_no_equivocation() {
 }
 
 #[test]
-fn evidence_framing_is_refused_by_ev1() {
+pub fn evidence_framing_is_refused_by_ev1() {
     let cfg = config(4);
     let mut bent = at(Kind::Prepare, 2, 0, 1, B);
     bent.sig.0[0] ^= 1;
@@ -263,7 +263,7 @@ fn evidence_framing_is_refused_by_ev1() {
 }
 
 #[test]
-fn evidence_of_another_network_convicts_nobody() {
+pub fn evidence_of_another_network_convicts_nobody() {
     let other = config(5);
     let [a, b] = [A, B].map(|d| statement(&other, Kind::Prepare, 2, 0, 1, d, Digest::ZERO));
     assert_eq!(verdict(&Evidence::Equivocation(a, b)), Err(Unproven::Signature));
@@ -271,7 +271,7 @@ fn evidence_of_another_network_convicts_nobody() {
 }
 
 #[test]
-fn ev1_takes_each_culprit_and_class_once_and_passes_nothing_on() {
+pub fn ev1_takes_each_culprit_and_class_once_and_passes_nothing_on() {
     let mut net = net();
     let eq = |kind| Evidence::Equivocation(at(kind, 2, 0, 1, A), at(kind, 2, 0, 1, B));
     net.give(3, 1, Message::Evidence(Arc::new(eq(Kind::Prepare))));
@@ -282,7 +282,7 @@ fn ev1_takes_each_culprit_and_class_once_and_passes_nothing_on() {
 }
 
 #[test]
-fn an_honest_run_with_a_view_change_accuses_nobody() {
+pub fn an_honest_run_with_a_view_change_accuses_nobody() {
     let net = prepared_then_primary_dies();
     assert!(net.replicas[1].executed() >= Seq(1));
     assert!(net.evidence.is_empty());

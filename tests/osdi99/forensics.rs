@@ -93,7 +93,7 @@ impl History {
 }
 
 #[test]
-fn two_certificates_of_one_view_convict_their_common_signers_of_eq() {
+pub fn two_certificates_of_one_view_convict_their_common_signers_of_eq() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
     history.round(0, B, Digest::ZERO, [0, 1, 3]);
@@ -101,7 +101,7 @@ fn two_certificates_of_one_view_convict_their_common_signers_of_eq() {
 }
 
 #[test]
-fn commits_without_prepares_convict_all_who_gave_them_of_cw() {
+pub fn commits_without_prepares_convict_all_who_gave_them_of_cw() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
     let nv = new_view(&history.cfg, vec![], &[]);
@@ -111,7 +111,7 @@ fn commits_without_prepares_convict_all_who_gave_them_of_cw() {
 }
 
 #[test]
-fn votes_under_a_new_view_that_nobody_sent_are_uj() {
+pub fn votes_under_a_new_view_that_nobody_sent_are_uj() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
     history.round(1, B, Digest([5; 32]), [0, 1, 3]);
@@ -119,7 +119,7 @@ fn votes_under_a_new_view_that_nobody_sent_are_uj() {
 }
 
 #[test]
-fn votes_against_the_new_view_they_name_are_oj() {
+pub fn votes_against_the_new_view_they_name_are_oj() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 2, 3]);
     let cert = prepared(&history.cfg, 1, history.digest(A));
@@ -131,7 +131,7 @@ fn votes_against_the_new_view_they_name_are_oj() {
 }
 
 #[test]
-fn votes_under_an_invalid_new_view_are_oj_and_its_signer_is_iv() {
+pub fn votes_under_an_invalid_new_view_are_oj_and_its_signer_is_iv() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 2, 3]);
     let v_set = (2..4).map(|who| view_change(&history.cfg, who, 1, vec![])).collect();
@@ -144,7 +144,7 @@ fn votes_under_an_invalid_new_view_are_oj_and_its_signer_is_iv() {
 }
 
 #[test]
-fn who_committed_and_hid_it_in_a_valid_new_view_is_hp_and_who_believed_it_is_not_named() {
+pub fn who_committed_and_hid_it_in_a_valid_new_view_is_hp_and_who_believed_it_is_not_named() {
     let mut history = History::new();
     // 0 and 1 lie: with the correct 2 they decide A, then tell the correct 3 that nothing had prepared.
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
@@ -156,7 +156,7 @@ fn who_committed_and_hid_it_in_a_valid_new_view_is_hp_and_who_believed_it_is_not
 }
 
 #[test]
-fn who_prepared_one_block_and_committed_another_in_one_view_is_xp() {
+pub fn who_prepared_one_block_and_committed_another_in_one_view_is_xp() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
     // A Prepared certificate for B in view 0: by the same liars and the correct 3.
@@ -172,7 +172,7 @@ fn who_prepared_one_block_and_committed_another_in_one_view_is_xp() {
 }
 
 #[test]
-fn forged_signatures_name_nobody() {
+pub fn forged_signatures_name_nobody() {
     let mut history = History::new();
     history.round(0, A, Digest::ZERO, [0, 1, 2]);
     history.round(0, B, Digest::ZERO, [0, 1, 3]);

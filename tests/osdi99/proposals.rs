@@ -18,12 +18,12 @@ fn refused_proposal(sender: u16, p: &Arc<Proposal>, rule: Rule, reason: Reason) 
 }
 
 #[test]
-fn s4_2_pp1_refuses_a_proposal_by_a_backup() {
+pub fn s4_2_pp1_refuses_a_proposal_by_a_backup() {
     refused_proposal(2, &proposal(&config(4), 1, vec![sigma(1)]), Rule::Pp1, Reason::NotPrimary);
 }
 
 #[test]
-fn s4_2_pp2_holds_a_newer_view_and_refuses_an_older_one() {
+pub fn s4_2_pp2_holds_a_newer_view_and_refuses_an_older_one() {
     let mut net = net();
     let p = proposal(&net.cfg, 1, vec![sigma(1)]);
     let newer = statement(&net.cfg, Kind::PrePrepare, 1, 1, 1, p.digest(), Digest([5; 32]));
@@ -40,7 +40,7 @@ fn s4_2_pp2_holds_a_newer_view_and_refuses_an_older_one() {
 }
 
 #[test]
-fn pp3_refuses_another_justification() {
+pub fn pp3_refuses_another_justification() {
     let mut net = net();
     let p = proposal(&net.cfg, 1, vec![sigma(1)]);
     let signed = statement(&net.cfg, Kind::PrePrepare, 0, 0, 1, p.digest(), Digest([5; 32]));
@@ -49,7 +49,7 @@ fn pp3_refuses_another_justification() {
 }
 
 #[test]
-fn s4_2_pp4_keeps_to_the_window() {
+pub fn s4_2_pp4_keeps_to_the_window() {
     for (seq, outcome) in [
         (0, Outcome::Reject(Reason::BelowWindow)),
         (32, Outcome::Accept),
@@ -66,7 +66,7 @@ fn s4_2_pp4_keeps_to_the_window() {
 }
 
 #[test]
-fn s4_2_pp5_rejects_second_digest() {
+pub fn s4_2_pp5_rejects_second_digest() {
     let (mut net, p) = accepted();
     net.give(1, 0, pre_prepare(&net.cfg, 0, &proposal(&net.cfg, 1, vec![sigma(2)])));
     assert!(net.rejected(1, Rule::Pp5, &Reason::ConflictingProposal));
@@ -77,7 +77,7 @@ fn s4_2_pp5_rejects_second_digest() {
 }
 
 #[test]
-fn s4_4_pp6_refuses_to_propose_anew_for_a_carried_slot() {
+pub fn s4_4_pp6_refuses_to_propose_anew_for_a_carried_slot() {
     let mut net = prepared_then_primary_dies();
     let nv_just = carried_just(&net);
     let p = proposal(&net.cfg, 1, vec![sigma(9)]);
@@ -87,7 +87,7 @@ fn s4_4_pp6_refuses_to_propose_anew_for_a_carried_slot() {
 }
 
 #[test]
-fn s4_2_pp7_refuses_bad_headers() {
+pub fn s4_2_pp7_refuses_bad_headers() {
     let cfg = config(4);
     refused_proposal(0, &proposal(&cfg, 1, vec![]), Rule::Pp7, Reason::EmptyProposal);
     let change = |f: fn(&mut Proposal)| {
@@ -110,7 +110,7 @@ fn s4_2_pp7_refuses_bad_headers() {
 }
 
 #[test]
-fn pp8_refuses_a_wrong_merkle_root() {
+pub fn pp8_refuses_a_wrong_merkle_root() {
     let mut p = (*proposal(&config(4), 1, vec![sigma(1), sigma(2)])).clone();
     p.header.tx_root = Digest([1; 32]);
     refused_proposal(0, &Arc::new(p.clone()), Rule::Pp8, Reason::BadRoot);
@@ -120,7 +120,7 @@ fn pp8_refuses_a_wrong_merkle_root() {
 }
 
 #[test]
-fn s4_6_pp9_refuses_a_time_far_from_ours() {
+pub fn s4_6_pp9_refuses_a_time_far_from_ours() {
     for (time, ok) in [(START.0 - 6, false), (START.0 - 5, true), (START.0 + 5, true), (START.0 + 6, false)] {
         let cfg = config(4);
         let p = Arc::new(Proposal::build(cfg.network_id, Seq(1), Secs(time), vec![sigma(1)]));
@@ -135,13 +135,13 @@ fn s4_6_pp9_refuses_a_time_far_from_ours() {
 }
 
 #[test]
-fn s4_6_pp10_names_the_invalid_ciphertext() {
+pub fn s4_6_pp10_names_the_invalid_ciphertext() {
     let p = proposal(&config(4), 1, vec![sigma(1), sigma_with(2, 2, false)]);
     refused_proposal(0, &p, Rule::Pp10, Reason::InvalidCiphertext(1, VerifyError("Signature".into())));
 }
 
 #[test]
-fn pp11_refuses_a_ticket_used_twice_in_a_block_in_flight_or_stored() {
+pub fn pp11_refuses_a_ticket_used_twice_in_a_block_in_flight_or_stored() {
     let twice = proposal(&config(4), 1, vec![sigma(1), sigma_with(2, 1, true)]);
     refused_proposal(0, &twice, Rule::Pp11, Reason::NullifierReused(1));
     let (mut net, _) = accepted();

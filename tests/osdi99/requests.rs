@@ -7,7 +7,7 @@ use voltcast::ledger::{Seq, Sigma};
 use voltcast::pbft::message::{DataSet, Message};
 
 #[test]
-fn s4_1_rq1_refuses_what_does_not_verify() {
+pub fn s4_1_rq1_refuses_what_does_not_verify() {
     let mut net = net();
     net.request(1, &sigma_with(1, 1, false));
     assert!(net.rejected(1, Rule::Rq1, &Reason::BadCiphertext(VerifyError("Signature".into()))));
@@ -15,7 +15,7 @@ fn s4_1_rq1_refuses_what_does_not_verify() {
 }
 
 #[test]
-fn s4_1_rq2_refuses_what_is_stored_and_tells_double_use_apart() {
+pub fn s4_1_rq2_refuses_what_is_stored_and_tells_double_use_apart() {
     let mut net = net();
     net.request(0, &sigma(1));
     net.run_ms(100);
@@ -26,7 +26,7 @@ fn s4_1_rq2_refuses_what_is_stored_and_tells_double_use_apart() {
 }
 
 #[test]
-fn s4_1_rq3_refuses_what_already_waits() {
+pub fn s4_1_rq3_refuses_what_already_waits() {
     let mut net = net();
     net.request(1, &sigma(1));
     net.request(1, &sigma(1));
@@ -35,7 +35,7 @@ fn s4_1_rq3_refuses_what_already_waits() {
 }
 
 #[test]
-fn rq4_refuses_when_the_pool_is_full() {
+pub fn rq4_refuses_when_the_pool_is_full() {
     let mut cfg = (*config(4)).clone();
     cfg.pool_max = 2;
     let mut net = Net::with(Arc::new(cfg));
@@ -44,7 +44,7 @@ fn rq4_refuses_when_the_pool_is_full() {
 }
 
 #[test]
-fn s4_1_ds1_refuses_a_forged_data_set() {
+pub fn s4_1_ds1_refuses_a_forged_data_set() {
     let mut net = net();
     let items = vec![sigma(1)];
     let digest = DataSet::content_digest(&items);
@@ -55,7 +55,7 @@ fn s4_1_ds1_refuses_a_forged_data_set() {
 }
 
 #[test]
-fn ds2_refuses_a_data_set_larger_than_a_block_and_env1_other_items() {
+pub fn ds2_refuses_a_data_set_larger_than_a_block_and_env1_other_items() {
     let mut net = net();
     let items: Vec<Arc<Sigma>> = (0..65).map(sigma).collect();
     let set = |items: Vec<Arc<Sigma>>, digest| {
@@ -71,7 +71,7 @@ fn ds2_refuses_a_data_set_larger_than_a_block_and_env1_other_items() {
 }
 
 #[test]
-fn s4_1_ds3_drops_the_bad_item_and_keeps_the_rest() {
+pub fn s4_1_ds3_drops_the_bad_item_and_keeps_the_rest() {
     let mut net = net();
     let items = vec![sigma(1), sigma_with(2, 2, false), sigma(3)];
     let digest = DataSet::content_digest(&items);
@@ -83,7 +83,7 @@ fn s4_1_ds3_drops_the_bad_item_and_keeps_the_rest() {
 }
 
 #[test]
-fn s4_2_env1_refuses_a_prepare_played_again_as_commit() {
+pub fn s4_2_env1_refuses_a_prepare_played_again_as_commit() {
     let (mut net, p) = accepted();
     let signed = statement(&net.cfg, Kind::Prepare, 2, 0, 1, p.digest(), Digest::ZERO);
     net.give(1, 2, Message::Commit(signed));
@@ -91,7 +91,7 @@ fn s4_2_env1_refuses_a_prepare_played_again_as_commit() {
 }
 
 #[test]
-fn s4_2_env3_refuses_a_signature_over_another_kind_view_slot_or_sender() {
+pub fn s4_2_env3_refuses_a_signature_over_another_kind_view_slot_or_sender() {
     let (mut net, p) = accepted();
     let signed = statement(&net.cfg, Kind::Prepare, 2, 0, 1, p.digest(), Digest::ZERO);
     type Change = fn(&mut Statement);
@@ -110,7 +110,7 @@ fn s4_2_env3_refuses_a_signature_over_another_kind_view_slot_or_sender() {
 }
 
 #[test]
-fn s4_2_env2_refuses_strangers_and_other_networks() {
+pub fn s4_2_env2_refuses_strangers_and_other_networks() {
     let (mut net, p) = accepted();
     give_vote(&mut net, Kind::Prepare, 4, 1, p.digest());
     assert!(net.rejected(1, Rule::Env2, &Reason::UnknownSender));

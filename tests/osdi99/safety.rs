@@ -1,4 +1,4 @@
-//! The safety module on its own (SF-1 to SF-8) and the order of records.
+//! The safety module on its own (SF-1 to SF-9) and the order of records.
 
 use crate::support::*;
 use crate::view_changes::*;
@@ -15,11 +15,13 @@ fn safety(me: u16) -> Safety {
 }
 
 fn refusal<T>(result: Result<T, Refusal>) -> Option<Rule> {
-    result.err().map(|r| r.0)
+    let refused = result.err()?;
+    note(refused.0, &Outcome::Reject(Reason::Refused(refused.number())));
+    Some(refused.0)
 }
 
 #[test]
-fn sf1_to_sf8_refuse_to_sign() {
+pub fn sf1_to_sf9_refuse_to_sign() {
     let cfg = config(4);
     let mut out = vec![];
     let io = &mut Io { verify: &mut StubVerifier, out: &mut out };
@@ -38,6 +40,11 @@ fn sf1_to_sf8_refuse_to_sign() {
     assert_eq!(refusal(backup.seal(Seq(1), a)), None);
     assert_eq!(refusal(backup.seal(Seq(1), b)), Some(Rule::Sf8));
     assert_eq!(refusal(backup.view_change(View(0), StableProof::genesis(&cfg), vec![], io)), Some(Rule::Sf6));
+    assert_eq!(refusal(backup.checkpoint(Seq(16), a, io)), None);
+    assert_eq!(refusal(backup.checkpoint(Seq(16), a, io)), None, "the same again");
+    assert_eq!(refusal(backup.checkpoint(Seq(16), b, io)), Some(Rule::Sf8));
+    let behind = Window { low: Seq(16), high: Seq(48), executed: Seq(3) };
+    assert_eq!(refusal(backup.prepare(Seq(17), a, behind, io)), Some(Rule::Sf9));
     backup.view_change(View(2), StableProof::genesis(&cfg), vec![], io).unwrap();
     assert_eq!(refusal(backup.view_change(View(2), StableProof::genesis(&cfg), vec![], io)), Some(Rule::Sf6));
     assert_eq!(refusal(backup.prepare(Seq(2), a, WINDOW, io)), Some(Rule::Sf1), "left the view");
@@ -46,7 +53,7 @@ fn sf1_to_sf8_refuse_to_sign() {
 }
 
 #[test]
-fn records_precede_what_they_protect() {
+pub fn records_precede_what_they_protect() {
     let mut replica = Replica::new(config(4), ReplicaId(1), Arc::new(StubSigner));
     let cfg = replica.config().clone();
     let p = proposal(&cfg, 1, vec![sigma(1)]);

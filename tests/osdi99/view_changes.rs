@@ -56,7 +56,7 @@ fn gives_new_view(nv: NewView, rule: Rule, reason: Reason) {
 }
 
 #[test]
-fn s4_4_a_valid_new_view_is_entered() {
+pub fn s4_4_a_valid_new_view_is_entered() {
     let mut net = net();
     let d = Digest([4; 32]);
     let nv = new_view(&net.cfg, vcs(&net.cfg, &[prepared(&net.cfg, 2, d)]), &[(1, null_digest()), (2, d)]);
@@ -68,7 +68,7 @@ fn s4_4_a_valid_new_view_is_entered() {
 }
 
 #[test]
-fn s4_4_vc1_refuses_view_0_and_repetitions() {
+pub fn s4_4_vc1_refuses_view_0_and_repetitions() {
     let mut net = net();
     let give = |net: &mut Net, target| {
         let vc = view_change(&net.cfg, 2, target, vec![]);
@@ -84,7 +84,7 @@ fn s4_4_vc1_refuses_view_0_and_repetitions() {
 }
 
 #[test]
-fn s4_4_vc2_vc3_vc4_refuse_unproven_content() {
+pub fn s4_4_vc2_vc3_vc4_refuse_unproven_content() {
     let cfg = config(4);
     let d = Digest([4; 32]);
     let mut unstable = view_change(&cfg, 2, 1, vec![]);
@@ -122,7 +122,7 @@ fn s4_4_vc2_vc3_vc4_refuse_unproven_content() {
 }
 
 #[test]
-fn s4_4_nv1_refuses_a_new_view_by_another_gateway() {
+pub fn s4_4_nv1_refuses_a_new_view_by_another_gateway() {
     let mut net = net();
     let mut nv = new_view(&net.cfg, vcs(&net.cfg, &[]), &[]);
     nv.signed = statement(&net.cfg, Kind::NewView, 3, 1, 0, nv.just(), Digest::ZERO);
@@ -131,7 +131,7 @@ fn s4_4_nv1_refuses_a_new_view_by_another_gateway() {
 }
 
 #[test]
-fn s4_4_nv2_refuses_a_view_below_ours() {
+pub fn s4_4_nv2_refuses_a_view_below_ours() {
     let mut net = Net::new(7);
     net.dead = vec![0, 1];
     net.request(2, &sigma(1));
@@ -143,7 +143,7 @@ fn s4_4_nv2_refuses_a_view_below_ours() {
 }
 
 #[test]
-fn s4_4_nv3_nv4_demand_a_quorum_of_valid_view_changes() {
+pub fn s4_4_nv3_nv4_demand_a_quorum_of_valid_view_changes() {
     let cfg = config(4);
     let short = vcs(&cfg, &[])[..2].to_vec();
     gives_new_view(new_view(&cfg, short, &[]), Rule::Nv3, Reason::ShortQuorum);
@@ -162,7 +162,7 @@ fn s4_4_nv3_nv4_demand_a_quorum_of_valid_view_changes() {
 }
 
 #[test]
-fn s4_4_nv5_recomputes_the_selection() {
+pub fn s4_4_nv5_recomputes_the_selection() {
     let cfg = config(4);
     let d = Digest([4; 32]);
     let p = [prepared(&cfg, 2, d)];
@@ -180,7 +180,7 @@ fn s4_4_nv5_recomputes_the_selection() {
 }
 
 #[test]
-fn s4_4_nv6_demands_the_primarys_signature_on_each_carried_slot() {
+pub fn s4_4_nv6_demands_the_primarys_signature_on_each_carried_slot() {
     let cfg = config(4);
     let d = Digest([4; 32]);
     let mut nv = new_view(&cfg, vcs(&cfg, &[prepared(&cfg, 1, d)]), &[(1, d)]);
@@ -189,7 +189,7 @@ fn s4_4_nv6_demands_the_primarys_signature_on_each_carried_slot() {
 }
 
 #[test]
-fn st1_refuses_a_body_nobody_asked_for() {
+pub fn st1_refuses_a_body_nobody_asked_for() {
     let mut net = net();
     let p = proposal(&net.cfg, 1, vec![sigma(1)]);
     net.give(1, 2, Message::Body(p));

@@ -6,14 +6,14 @@ use voltcast::ledger::Seq;
 use voltcast::pbft::message::Message;
 
 #[test]
-fn s4_2_pr1_refuses_a_prepare_by_the_primary() {
+pub fn s4_2_pr1_refuses_a_prepare_by_the_primary() {
     let (mut net, p) = accepted();
     give_vote(&mut net, Kind::Prepare, 0, 1, p.digest());
     assert!(net.rejected(1, Rule::Pr1, &Reason::PrimaryPrepared));
 }
 
 #[test]
-fn s4_2_pr2_cm1_hold_votes_of_newer_views() {
+pub fn s4_2_pr2_cm1_hold_votes_of_newer_views() {
     let (mut net, p) = accepted();
     for (kind, rule) in [(Kind::Prepare, Rule::Pr2), (Kind::Commit, Rule::Cm1)] {
         let signed = statement(&net.cfg, kind, 2, 1, 1, p.digest(), Digest([5; 32]));
@@ -25,7 +25,7 @@ fn s4_2_pr2_cm1_hold_votes_of_newer_views() {
 }
 
 #[test]
-fn held_votes_are_bounded_and_only_the_newest_view_of_a_sender_is_kept() {
+pub fn held_votes_are_bounded_and_only_the_newest_view_of_a_sender_is_kept() {
     let mut net = net();
     let hold = |net: &mut Net, view, seq| {
         let signed = statement(&net.cfg, Kind::Commit, 2, view, seq, Digest([1; 32]), Digest([5; 32]));
@@ -40,7 +40,7 @@ fn held_votes_are_bounded_and_only_the_newest_view_of_a_sender_is_kept() {
 }
 
 #[test]
-fn pr3_cm2_refuse_another_justification() {
+pub fn pr3_cm2_refuse_another_justification() {
     let (mut net, p) = accepted();
     for (kind, rule) in [(Kind::Prepare, Rule::Pr3), (Kind::Commit, Rule::Cm2)] {
         let signed = statement(&net.cfg, kind, 2, 0, 1, p.digest(), Digest([5; 32]));
@@ -51,7 +51,7 @@ fn pr3_cm2_refuse_another_justification() {
 }
 
 #[test]
-fn s4_2_pr4_cm3_keep_to_the_window() {
+pub fn s4_2_pr4_cm3_keep_to_the_window() {
     let mut net = net();
     for (kind, rule) in [(Kind::Prepare, Rule::Pr4), (Kind::Commit, Rule::Cm3)] {
         give_vote(&mut net, kind, 2, 0, Digest([1; 32]));
@@ -62,7 +62,7 @@ fn s4_2_pr4_cm3_keep_to_the_window() {
 }
 
 #[test]
-fn s4_2_pr5_cm4_count_one_vote_per_gateway() {
+pub fn s4_2_pr5_cm4_count_one_vote_per_gateway() {
     let (mut net, p) = accepted();
     for (kind, rule) in [(Kind::Prepare, Rule::Pr5), (Kind::Commit, Rule::Cm4)] {
         let other = Digest([9; 32]);
@@ -76,7 +76,7 @@ fn s4_2_pr5_cm4_count_one_vote_per_gateway() {
 }
 
 #[test]
-fn s4_2_pd1_needs_matching_prepares_of_distinct_backups() {
+pub fn s4_2_pd1_needs_matching_prepares_of_distinct_backups() {
     let (mut net, p) = accepted();
     give_vote(&mut net, Kind::Prepare, 2, 1, Digest([9; 32]));
     assert!(!net.fired(Rule::Pd1), "a vote for another digest does not count");
@@ -87,7 +87,7 @@ fn s4_2_pd1_needs_matching_prepares_of_distinct_backups() {
 }
 
 #[test]
-fn s4_2_votes_before_the_proposal_count_in_every_order() {
+pub fn s4_2_votes_before_the_proposal_count_in_every_order() {
     let p = proposal(&config(4), 1, vec![sigma(1)]);
     let cfg = config(4);
     let parts = [
@@ -118,7 +118,7 @@ fn insert(order: &[usize], at: usize, part: usize) -> Vec<usize> {
 }
 
 #[test]
-fn s4_2_cl1_needs_q_commits_and_prepared() {
+pub fn s4_2_cl1_needs_q_commits_and_prepared() {
     let (mut net, p) = accepted();
     (0..4).filter(|s| *s != 1).for_each(|s| give_vote(&mut net, Kind::Commit, s, 1, p.digest()));
     assert_eq!(net.replicas[1].executed(), Seq(0), "three commits, but not prepared here");
@@ -131,7 +131,7 @@ fn s4_2_cl1_needs_q_commits_and_prepared() {
 }
 
 #[test]
-fn s4_2_x1_executes_without_gaps() {
+pub fn s4_2_x1_executes_without_gaps() {
     let mut net = net();
     let all: Vec<_> = (1..=2).map(|s| proposal(&net.cfg, s, vec![sigma(s as u32)])).collect();
     for p in all.iter().rev() {

@@ -2,6 +2,7 @@
 //! codec. Tests bend messages on their way with a filter.
 #![allow(dead_code)] // each test binary uses its part
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use voltcast::ledger::hash::{c32, c64};
@@ -96,6 +97,30 @@ pub fn pre_prepare(cfg: &Config, sender: u16, p: &Arc<Proposal>) -> Message {
     Message::PrePrepare(signed, p.clone())
 }
 
+thread_local! {
+    /// Rules that decided something on this thread.
+    static COVERAGE: RefCell<Coverage> = RefCell::default();
+}
+
+/// Remembers a decision for [`covered`].
+pub fn note(rule: Rule, outcome: &Outcome) {
+    COVERAGE.with_borrow_mut(|coverage| coverage.note(rule, outcome));
+}
+
+/// The same for outputs that went past a [`Net`].
+pub fn note_all(out: &[Output]) {
+    for output in out {
+        if let Output::Trace { rule, outcome, .. } = output {
+            note(*rule, outcome);
+        }
+    }
+}
+
+/// What was decided on this thread so far.
+pub fn covered() -> Coverage {
+    COVERAGE.with_borrow(Clone::clone)
+}
+
 #[derive(Clone, Debug)]
 pub struct Traced {
     pub who: u16,
@@ -124,6 +149,14 @@ pub struct Net {
     pub published: BTreeMap<&'static str, u64>,
     pub traces: Vec<Traced>,
     pub conflicts: u64,
+    /// What each gateway persisted.
+    pub durable: Vec<Durable>,
+    /// Outputs of each gateway so far.
+    pub outputs: Vec<u64>,
+    /// A gateway that crashes before this output of its.
+    pub tear: Option<(u16, u64)>,
+    /// Content of every statement that a gateway sent, by sender, kind, view and slot.
+    pub said: BTreeMap<(u16, Kind, u64, u64), (Digest, Digest)>,
     /// Proofs of fault, by who holds them.
     pub evidence: Vec<(u16, Arc<Evidence>)>,
     pub answers: u64,
@@ -135,7 +168,7 @@ impl Net {
     }
 
     pub fn with(cfg: Arc<Config>) -> Self {
-        let signer = Arc::new(StubSigner);
+        let (signer, n) = (Arc::new(StubSigner), cfg.quorum.n());
         let replicas =
             cfg.quorum.all().map(|me| Replica::new(cfg.clone(), me, signer.clone() as Arc<dyn Signer>)).collect();
         let mut net = Net {
@@ -153,6 +186,10 @@ impl Net {
             published: BTreeMap::new(),
             traces: vec![],
             conflicts: 0,
+            durable: vec![Durable::default(); usize::from(n)],
+            outputs: vec![0; usize::from(n)],
+            tear: None,
+            said: BTreeMap::new(),
             evidence: vec![],
             answers: 0,
         };
@@ -186,18 +223,52 @@ impl Net {
         let mut io = Io { verify: &mut StubVerifier, out: &mut out };
         self.replicas[usize::from(who)].step(self.now, input, &mut io);
         for output in out {
+            if self.tear == Some((who, self.outputs[usize::from(who)])) {
+                return self.crash(who);
+            }
+            self.outputs[usize::from(who)] += 1;
             self.carry_out(who, output);
         }
+    }
+
+    /// Loses everything but what was persisted.
+    pub fn crash(&mut self, who: u16) {
+        self.tear = None;
+        self.dead.push(who);
+        for timer in [Timer::Batch, Timer::Relay, Timer::Progress, Timer::NewView, Timer::Fetch, Timer::Resend] {
+            self.unset(who, timer);
+        }
+    }
+
+    pub fn restart(&mut self, who: u16) {
+        self.dead.retain(|dead| *dead != who);
+        self.replicas[usize::from(who)] = Replica::new(self.cfg.clone(), ReplicaId(who), Arc::new(StubSigner));
+        let durable = self.durable[usize::from(who)].clone();
+        self.step(who, Input::Start(Some(Box::new(durable))));
+    }
+
+    /// SI-5: nobody says two things for one kind, view and slot, restarts included.
+    fn hear(&mut self, who: u16, msg: &Message) {
+        let Some((kind, signed)) = msg.signed() else { return };
+        let st = &signed.statement;
+        if st.sender.0 != who || matches!(kind, Kind::DataSet | Kind::Status | Kind::Fetch) {
+            return;
+        }
+        let slot = if matches!(kind, Kind::ViewChange | Kind::NewView) { 0 } else { st.seq.0 };
+        let first = *self.said.entry((who, kind, st.view.0, slot)).or_insert((st.digest, st.just));
+        assert_eq!(first, (st.digest, st.just), "{who} contradicts itself: {st:?}");
     }
 
     fn carry_out(&mut self, who: u16, output: Output) {
         match output {
             Output::Send { to, msg } => {
+                self.hear(who, &msg);
                 // A repeated NEW-VIEW, for somebody whose VIEW-CHANGE came late.
                 self.answers += u64::from(matches!(&*msg, Message::NewView(_)));
                 self.send(who, to.0, &msg);
             }
             Output::Broadcast(msg) => {
+                self.hear(who, &msg);
                 for to in (0..self.cfg.quorum.n()).filter(|to| *to != who) {
                     self.send(who, to, &msg);
                 }
@@ -207,6 +278,7 @@ impl Net {
                 if let Message::Publish(p) = &*msg {
                     let mut out = Vec::new();
                     self.follower.on_publish(p, &mut Io { verify: &mut StubVerifier, out: &mut out });
+                    note_all(&out);
                 }
             }
             Output::SetTimer { timer, after } => {
@@ -216,10 +288,14 @@ impl Net {
                 self.timers.insert((who, timer), (at, id));
             }
             Output::CancelTimer(timer) => self.unset(who, timer),
-            Output::Trace { rule, outcome, about } => self.traces.push(Traced { who, rule, outcome, about }),
+            Output::Trace { rule, outcome, about } => {
+                note(rule, &outcome);
+                self.traces.push(Traced { who, rule, outcome, about });
+            }
             Output::Conflict { .. } => self.conflicts += 1,
             Output::Evidence(evidence) => self.evidence.push((who, evidence)),
-            Output::Persist(_) | Output::Execute { .. } => {}
+            Output::Persist(record) => self.durable[usize::from(who)].apply(&record),
+            Output::Execute { .. } => {}
         }
     }
 
