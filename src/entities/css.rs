@@ -422,7 +422,7 @@ fn refused(reason: &pbft::Reason, about: &About) -> FactKind {
 impl Css {
     /// Why am I waiting?
     pub fn pending(&self) -> Vec<String> {
-        let replica = self.replica.iter().flat_map(Replica::pending).map(|p| format!("{p:?}"));
+        let replica = self.replica.iter().flat_map(Replica::pending).map(|p| p.to_string());
         self.enrolment.pending().into_iter().chain(replica).collect()
     }
 }

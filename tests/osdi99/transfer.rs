@@ -68,7 +68,7 @@ pub fn st2_nobody_is_answered_faster_than_can_be_of_use() {
     for _ in 0..100 {
         let (a, b) = (status(&net.cfg, 2, 0, 0, 0), fetch(&net.cfg, 2, Want::Blocks { from: Seq(1), to: Seq(3) }));
         net.give(1, 2, a);
-        assert_eq!(net.last(1, Rule::St2).is_some(), true);
+        assert!(net.last(1, Rule::St2).is_some());
         net.give(1, 2, b);
     }
     assert!(net.rejected(1, Rule::St2, &Reason::RateLimited));
