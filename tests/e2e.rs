@@ -160,7 +160,7 @@ fn e4_a_lying_primary_forks_the_run() -> Outcome {
             page.call("seek", json!({ "at": "2s" })).await?;
             let before = list(&page.state().await?, "branches")?.len();
             page.click("right", "button", "CSS 1").await?;
-            page.click("left", "menuitem", "equivocat").await?;
+            page.click("left", "menuitem", "proposes two different blocks").await?;
             let state = page
                 .until_state("the fork", |state| state["branches"].as_array().is_some_and(|b| b.len() > before))
                 .await?;
@@ -179,6 +179,69 @@ fn e4_a_lying_primary_forks_the_run() -> Outcome {
             }
             ensure(heads.iter().any(|head| head.0 >= 1), "no block was committed")?;
             ensure(state["violations"] == json!([]), format!("{}", state["violations"]))?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// E8: a wall between two halves is one new future. No block is final while it stands, the page says
+/// who waits for what, and the address in the bar makes the same run again.
+#[test]
+fn e8_a_wall_stops_agreement_until_it_falls() -> Outcome {
+    run("e8", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "2500ms" })).await?;
+            page.click("left", "button", "Network").await?;
+            page.click("left", "menuitem", "Wall between").await?;
+            page.until_state("the fork", |state| list(state, "branches").is_ok_and(|b| b.len() == 2)).await?;
+            page.call("seek", json!({ "at": "5s" })).await?;
+            let walled = page.state().await?;
+            ensure(heads(&walled)?.iter().all(|head| head.0 == 0), format!("a block behind a wall: {walled}"))?;
+            page.click("left", "button", "Why is nothing happening").await?;
+            let told = "return [...document.querySelectorAll('.waiting li')].some((e) => e.innerText.includes('CSS'))";
+            page.until("a reason", told).await?;
+            page.shot("wall").await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            ensure(heads(&state)?.iter().all(|head| head.0 >= 1), format!("no block after the wall: {state}"))?;
+            ensure(state["violations"] == json!([]), format!("{}", state["violations"]))?;
+            let address = page.script("return location.hash", vec![]).await?;
+            page.open(address.as_str().ok_or("no address")?).await?;
+            page.call("seek", json!({ "at": "end" })).await?;
+            let again = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+            ensure(again["digest"] == state["digest"], format!("another run from {address}"))?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// A search in the menu of a gateway finds a behaviour by its words; the scenarios are chosen from a list with sentences.
+#[test]
+fn behaviours_and_scenarios_are_found_by_their_words() -> Outcome {
+    run("menus", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            const ITEMS: &str = "return document.querySelectorAll('.menu [role=menuitem]').length";
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "2s" })).await?;
+            page.click("right", "button", "CSS 1").await?;
+            let all = page.script(ITEMS, vec![]).await?.as_u64().unwrap_or(0);
+            let write = "const field = document.querySelector('.menu input'); field.value = 'two different blocks';\
+                field.dispatchEvent(new InputEvent('input', { bubbles: true }));";
+            page.script(write, vec![]).await?;
+            // What is found, and the entry that looks closer.
+            page.until("fewer entries", "return document.querySelectorAll('.menu [role=menuitem]').length === 2")
+                .await?;
+            ensure(all > 15, format!("{all} entries"))?;
+            page.click("left", "button", "Close").await?;
+            page.click("left", "button", "Four piles").await?;
+            page.click("left", "menuitem", "A hundred gateways").await?;
+            page.until_state("the other run", |state| state["scenario"] == json!("hundred")).await?;
+            page.until("a hundred gateways", "return document.querySelectorAll('[data-actor^=css]').length === 100")
+                .await?;
+            page.shot("hundred").await?;
             page.no_console_errors().await
         })
     })

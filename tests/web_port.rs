@@ -11,7 +11,7 @@ use voltcast::page::port::host::Host;
 use voltcast::sim::inspect::ItemRef;
 use voltcast::sim::intervention::Intervention;
 use voltcast::sim::timelines::{BranchId, Until};
-use voltcast::sim::trace::{ItemId, Trace};
+use voltcast::sim::trace::{EffectId, ItemId, Trace};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -74,6 +74,7 @@ fn commands() -> Vec<Command> {
         Command::Inspect { branch, item: ItemRef::Packet(ItemId(5)) },
         Command::Inspect { branch, item: ItemRef::Record(ActorId::parse("ev2").unwrap()) },
         Command::Reverify { branch, item: ItemId(5) },
+        Command::Waiting { branch, at: EffectId(7) },
         Command::Panic,
     ]
 }

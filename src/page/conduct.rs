@@ -5,10 +5,11 @@
 use super::player::{self, Recovery};
 use super::port::frame::{Command, Reason, Reply};
 use super::port::{self, Event};
+use crate::entities::actor::ActorId;
 use crate::sim::inspect::{Equation, ItemRef, ItemView};
 use crate::sim::intervention::{At, Intervention};
 use crate::sim::timelines::Until;
-use crate::sim::trace::ItemId;
+use crate::sim::trace::{EffectId, ItemId};
 use gloo_timers::future::TimeoutFuture;
 use serde_json::Value;
 
@@ -54,6 +55,8 @@ fn answer(request: u32, reply: Reply) {
             if let Some(sentence) = wrong {
                 player::with(|p| p.notice = Some(format!("This must not happen, please report: {sentence}")));
             }
+            // Chunks come many times a second.
+            return player::nudge();
         }
         Reply::Stopped { branch, reason, .. } => match reason {
             Reason::Quiet | Reason::Limit => {
@@ -141,6 +144,15 @@ pub fn discard(key: u16) {
     player::refresh();
 }
 
+/// What everybody waits for at the shown moment: who, and why in words.
+pub async fn waiting() -> Option<Vec<(ActorId, String)>> {
+    let (branch, at) = player::with(|p| Some((p.lane().engine?, EffectId(p.count.checked_sub(1)?)))).flatten()?;
+    match port::ask(Command::Waiting { branch, at }).await {
+        Some(Reply::Waiting { list }) => Some(list),
+        _ => None,
+    }
+}
+
 /// Bytes and fields of a packet or record of the branch shown.
 pub async fn inspect(item: ItemRef) -> Option<ItemView> {
     let branch = player::with(|p| p.lane().engine).flatten()?;
@@ -179,7 +191,7 @@ async fn recover(message: String, place: String) {
     open_run(Some(root));
     player::refresh();
     let forks = player::with(|p| {
-        let own = |l: &player::Lane| Some((l.key, l.parent?, l.interventions.last()?.clone()));
+        let own = |l: &super::lane::Lane| Some((l.key, l.parent?, l.interventions.last()?.clone()));
         p.lanes.iter().filter_map(own).collect::<Vec<_>>()
     });
     for (key, parent, what) in forks.unwrap_or_default() {

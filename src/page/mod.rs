@@ -6,14 +6,23 @@
 
 pub mod api;
 pub mod app;
+mod bays;
 mod conduct;
+mod dock;
+mod head;
+mod keys;
+mod lane;
+mod notices;
 mod painter;
 pub mod panels;
 mod pick;
 mod pictures;
 mod player;
 pub mod port;
+mod stage_box;
 mod stage_view;
+mod theme;
+mod topbar;
 mod transport;
 
 /// Starts the page, or its engine where this is a worker.

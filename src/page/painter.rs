@@ -1,9 +1,11 @@
 //! Paints links and messages on the canvas: the only thing that moves (PAGE.md §2.6, §3.3).
 
-use super::player;
+use super::player::{self, Player};
 use crate::entities::actor::{ActorId, Role};
-use crate::scene::layout::{self, Counts, Size};
-use crate::scene::view::Seen;
+use crate::entities::fact::VoteKind;
+use crate::scene::layout::{self, Detail, Ground};
+use crate::scene::stage::StageState;
+use crate::scene::view::{Ribbon, Seen, ribbons};
 use crate::sim::trace::PacketTag;
 use std::collections::BTreeMap;
 use wasm_bindgen::JsCast;
@@ -68,21 +70,57 @@ fn shape(cx: &CanvasRenderingContext2d, kind: char, x: f64, y: f64, r: f64) {
     cx.close_path();
 }
 
-fn links(cx: &CanvasRenderingContext2d, colors: &Colors, size: Size, counts: Counts, cables: &[(ActorId, ActorId)]) {
+fn links(cx: &CanvasRenderingContext2d, colors: &Colors, ground: &Ground, stage: &StageState) {
     cx.set_stroke_style_str(&colors.get("--hairline"));
     cx.set_line_width(1.0);
-    let (x, y, r) = layout::ring(size);
+    let (x, y, r) = ground.ring();
     cx.begin_path();
     let _ = cx.arc(x.into(), y.into(), r.into(), 0.0, core::f64::consts::TAU);
     let line = |a: ActorId, b: ActorId| {
-        let ((ax, ay), (bx, by)) = (layout::place(size, counts, a), layout::place(size, counts, b));
+        let ((ax, ay), (bx, by)) = (ground.place(a), ground.place(b));
         cx.move_to(ax.into(), ay.into());
         cx.line_to(bx.into(), by.into());
     };
     let kgc = ActorId::new(Role::Kgc, 0);
-    (0..counts.csc).for_each(|i| line(ActorId::new(Role::Csc, i), kgc));
-    cables.iter().for_each(|(cp, ev)| line(*cp, *ev));
+    (0..ground.counts.csc).for_each(|i| line(ActorId::new(Role::Csc, i), kgc));
+    stage.cables().for_each(|(cp, ev)| line(cp, ev));
     cx.stroke();
+}
+
+/// Who has whose vote: a column per gateway that counts, a row per gateway that votes (PAGE.md §3.2). A full column is a
+/// quorum. Prepares until somebody counts commits.
+fn matrix(cx: &CanvasRenderingContext2d, colors: &Colors, ground: &Ground, stage: &StageState) {
+    let n = ground.counts.css;
+    let gateways = || (0..n).map(|i| (i, stage.nodes.get(&ActorId::new(Role::Css, i))));
+    let commits = gateways().any(|(_, g)| g.is_some_and(|g| g.votes(VoteKind::Commit) > 0));
+    let (vote, role) = if commits { (VoteKind::Commit, "--commit") } else { (VoteKind::Prepare, "--prepare") };
+    let cell = (1.3 * ground.inside() / f32::from(n.max(1))).floor().max(1.0);
+    let (x, y, _) = ground.ring();
+    let (left, top) = (x - cell * f32::from(n) / 2.0, y - cell * f32::from(n) / 2.0);
+    let side = f64::from(cell * f32::from(n));
+    cx.set_fill_style_str(&colors.get("--panel"));
+    cx.fill_rect(left.into(), top.into(), side, side);
+    cx.set_fill_style_str(&colors.get(role));
+    for (i, gateway) in gateways() {
+        // Neighbouring votes are one bar.
+        let mut bar: Option<(u16, u16)> = None;
+        let draw = |(from, to): (u16, u16)| {
+            let (px, py) = (left + cell * f32::from(i), top + cell * f32::from(from));
+            cx.fill_rect(px.into(), py.into(), f64::from(cell), f64::from(cell * f32::from(to - from)));
+        };
+        for j in gateway.into_iter().flat_map(|g| g.voters(vote).indices()) {
+            bar = match bar {
+                Some((from, to)) if to == j => Some((from, j + 1)),
+                before => {
+                    before.into_iter().for_each(draw);
+                    Some((j, j + 1))
+                }
+            };
+        }
+        bar.into_iter().for_each(draw);
+    }
+    cx.set_stroke_style_str(&colors.get("--line"));
+    cx.stroke_rect(left.into(), top.into(), side, side);
 }
 
 fn dashes(lengths: &[f64]) -> js_sys::Array {
@@ -99,6 +137,80 @@ fn arrow(cx: &CanvasRenderingContext2d, a: (f32, f32), b: (f32, f32)) -> (f32, f
     }
     cx.stroke();
     layout::along(a, b, 0.5)
+}
+
+/// Many messages of a kind between two parts of the ring as one stroke, the broader the more.
+fn ribbon(cx: &CanvasRenderingContext2d, ground: &Ground, ribbon: &Ribbon) {
+    let (x, y, r) = ground.ring();
+    let at = |part: f32| {
+        let angle = core::f32::consts::TAU * part - core::f32::consts::FRAC_PI_2;
+        (x + r * angle.cos(), y + r * angle.sin())
+    };
+    let (a, b) = (at(ribbon.from), at(ribbon.to));
+    cx.set_line_width(f64::from(1.0 + (ribbon.count as f32).log2()));
+    cx.begin_path();
+    for i in 0..=6 {
+        let part = ribbon.tail + (ribbon.head - ribbon.tail) * i as f32 / 6.0;
+        let (px, py) = layout::along(a, b, part);
+        if i == 0 { cx.move_to(px.into(), py.into()) } else { cx.line_to(px.into(), py.into()) }
+    }
+    cx.stroke();
+}
+
+/// The brush of one paint.
+struct Brush<'a> {
+    cx: &'a CanvasRenderingContext2d,
+    colors: &'a Colors,
+    ground: &'a Ground,
+    tones: BTreeMap<&'static str, String>,
+    size: f32,
+}
+
+impl Brush<'_> {
+    fn dip(&mut self, role: &'static str) {
+        let tone = self.tones.entry(role).or_insert_with(|| self.colors.get(role));
+        self.cx.set_fill_style_str(tone);
+        self.cx.set_stroke_style_str(tone);
+        self.cx.set_line_width(1.5);
+    }
+
+    fn flight(&mut self, seen: &Seen<'_>, ghost: bool) {
+        let flight = seen.flight;
+        let (a, b) = (self.ground.place(flight.from), self.ground.place(flight.to));
+        let (role, kind) = look(flight.packet.tag);
+        self.dip(if flight.lost { "--bad" } else { role });
+        let (x, y) = if seen.still { arrow(self.cx, a, b) } else { layout::along(a, b, seen.part) };
+        shape(self.cx, kind, x.into(), y.into(), self.size.into());
+        if ghost || kind == 'e' || flight.lost {
+            self.cx.stroke();
+        } else {
+            self.cx.fill();
+        }
+    }
+}
+
+/// What is on its way, and the old future as it was at this moment.
+fn flights(brush: &mut Brush<'_>, p: &Player) {
+    let cx = brush.cx;
+    if let Some((own, film)) = p.ghost() {
+        cx.set_global_alpha(0.3);
+        let _ = cx.set_line_dash(&dashes(&[2.0, 2.0]));
+        let t = p.warp().virtual_at(p.pres);
+        film.flights.at_virtual(t).filter(|s| s.flight.id >= own).for_each(|seen| brush.flight(&seen, true));
+        let _ = cx.set_line_dash(&dashes(&[]));
+        cx.set_global_alpha(1.0);
+    }
+    let shown = p.flights().at(p.warp(), p.pres).filter(|s| s.flight.id < p.count);
+    let (single, many) = ribbons(shown.collect(), brush.ground.counts.css);
+    if !many.is_empty() {
+        cx.set_global_alpha(0.6);
+        for stroke in &many {
+            brush.dip(look(stroke.tag).0);
+            ribbon(cx, brush.ground, stroke);
+        }
+        cx.set_global_alpha(1.0);
+    }
+    single.iter().for_each(|seen| brush.flight(seen, false));
 }
 
 /// Paints the shown moment.
@@ -119,37 +231,17 @@ pub fn paint() {
         let _ = cx.set_transform(dpr, 0.0, 0.0, dpr, 0.0, 0.0);
         cx.clear_rect(0.0, 0.0, w, h);
         let colors = Colors::read();
-        let cables: Vec<_> = p.stage().bays.iter().filter_map(|(cp, bay)| Some((*cp, bay.ev?))).collect();
-        links(&cx, &colors, p.size, p.counts, &cables);
-        let mut tones: BTreeMap<&'static str, String> = BTreeMap::new();
-        let r = if p.counts.css > 16 { 3.5 } else { 6.0 };
-        let mut paint = |seen: &Seen<'_>, ghost: bool| {
-            let flight = seen.flight;
-            let (a, b) = (layout::place(p.size, p.counts, flight.from), layout::place(p.size, p.counts, flight.to));
-            let (role, kind) = look(flight.packet.tag);
-            let role = if flight.lost { "--bad" } else { role };
-            let tone = tones.entry(role).or_insert_with(|| colors.get(role));
-            cx.set_fill_style_str(tone);
-            cx.set_stroke_style_str(tone);
-            cx.set_line_width(1.5);
-            let (x, y) = if seen.still { arrow(&cx, a, b) } else { layout::along(a, b, seen.part) };
-            shape(&cx, kind, x.into(), y.into(), r);
-            if ghost || kind == 'e' || flight.lost {
-                cx.stroke();
-            } else {
-                cx.fill();
-            }
-        };
-        // The old future, as it was at this moment.
-        if let Some((own, film)) = p.ghost() {
-            cx.set_global_alpha(0.3);
-            let _ = cx.set_line_dash(&dashes(&[2.0, 2.0]));
-            let t = p.warp().virtual_at(p.pres);
-            film.flights.at_virtual(t).filter(|s| s.flight.id >= own).for_each(|seen| paint(&seen, true));
-            let _ = cx.set_line_dash(&dashes(&[]));
-            cx.set_global_alpha(1.0);
+        let (stage, ground) = (p.stage(), p.ground());
+        links(&cx, &colors, &ground, &stage);
+        if ground.detail() == Detail::Dot && stage.voting() {
+            matrix(&cx, &colors, &ground, &stage);
         }
-        let shown = p.flights().at(p.warp(), p.pres).filter(|s| s.flight.id < p.count);
-        shown.for_each(|seen| paint(&seen, false));
+        let size = match ground.counts.css {
+            0..=16 => 6.0,
+            17..=40 => 3.5,
+            _ => 2.5,
+        };
+        let mut brush = Brush { cx: &cx, colors: &colors, ground: &ground, tones: BTreeMap::new(), size };
+        flights(&mut brush, p);
     });
 }

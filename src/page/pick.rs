@@ -1,8 +1,8 @@
 //! What lies under a point of the stage: a node by its element, a message by its place on the canvas.
 
-use super::panels::Target;
 use super::player;
 use crate::entities::actor::ActorId;
+use crate::scene::faults::Target;
 use crate::scene::layout;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
@@ -25,7 +25,8 @@ pub fn at(x: i32, y: i32) -> Option<Target> {
 /// The nearest message to a point of the stage.
 fn message(x: f32, y: f32) -> Option<u32> {
     player::with(|p| {
-        let place = |id| layout::place(p.size, p.counts, id);
+        let ground = p.ground();
+        let place = |id| ground.place(id);
         let far = |(mx, my): (f32, f32)| (mx - x).hypot(my - y);
         let flights = p.flights().at(p.warp(), p.pres).filter(|s| s.flight.id < p.count);
         let near = flights.map(|s| {

@@ -1,7 +1,7 @@
 //! Pictures that come and go on the stage: the envelope with its seals, and a computation part by part (PAGE.md §3.3, §6).
 
 use crate::entities::actor::{ActorId, Role};
-use crate::scene::layout::{self, Counts, Size};
+use crate::scene::layout::{Detail, Ground};
 use crate::scene::stage::{Envelope, StageState};
 use crate::scene::words;
 use yew::prelude::*;
@@ -10,13 +10,17 @@ use yew::prelude::*;
 const SEALS: u32 = 12;
 
 /// The newest ciphertext for cars in the middle of the gateways: one seal per entry, in the order of the tags.
-pub fn envelope(stage: &StageState, size: Size, counts: Counts) -> Html {
+pub fn envelope(stage: &StageState, ground: &Ground) -> Html {
     let Some(envelope) = stage.envelope.as_ref().filter(|_| stage.work.as_ref().and_then(words::work).is_none()) else {
         return Html::default();
     };
-    let (cx, cy, r) = layout::ring(size);
+    // In a crowded ring the votes stand there.
+    if ground.detail() == Detail::Dot && stage.voting() {
+        return Html::default();
+    }
+    let (cx, cy, _) = ground.ring();
     // Between the names of the gateways there must be room for it.
-    if r - layout::gateway_half(size, counts) < 80.0 {
+    if ground.inside() < 80.0 {
         return Html::default();
     }
     let (w, h) = (120.0, 60.0);
@@ -54,21 +58,21 @@ const TIGHT: f32 = 190.0;
 const ROOMY: f32 = 232.0;
 
 /// Centre and width of the panel: inside the ring of gateways; where that is too small, over whoever has nothing to do.
-fn panel(actor: ActorId, size: Size, counts: Counts) -> (f32, f32, f32) {
-    let (cx, cy, r) = layout::ring(size);
-    let inner = 2.0 * (r - layout::gateway_half(size, counts)) - 6.0;
+fn panel(actor: ActorId, ground: &Ground) -> (f32, f32, f32) {
+    let (cx, cy, _) = ground.ring();
+    let inner = 2.0 * ground.inside() - 6.0;
     if inner >= TIGHT || matches!(actor.role, Role::Cp | Role::Ev) {
         return (cx, cy, inner.clamp(TIGHT, ROOMY));
     }
-    let (_, piles) = layout::place(size, counts, ActorId::new(Role::Cp, 0));
+    let (_, piles) = ground.place(ActorId::new(Role::Cp, 0));
     (cx, piles + 20.0, TIGHT)
 }
 
 /// From the panel to the actor that computes; drawn under the nodes.
-pub fn leader(stage: &StageState, size: Size, counts: Counts) -> Html {
+pub fn leader(stage: &StageState, ground: &Ground) -> Html {
     let Some(work) = stage.work.as_ref().filter(|w| words::work(w).is_some()) else { return Html::default() };
-    let (cx, cy, _) = panel(work.actor, size, counts);
-    let (x, y) = layout::place(size, counts, work.actor);
+    let (cx, cy, _) = panel(work.actor, ground);
+    let (x, y) = ground.place(work.actor);
     html! {
         <g class="work">
             <path class="leader" d={format!("M{cx:.1} {cy:.1} L{x:.1} {y:.1}")} />
@@ -78,12 +82,12 @@ pub fn leader(stage: &StageState, size: Size, counts: Counts) -> Html {
 }
 
 /// The computation that is being shown.
-pub fn work(stage: &StageState, size: Size, counts: Counts) -> Html {
+pub fn work(stage: &StageState, ground: &Ground) -> Html {
     let Some(work) = &stage.work else { return Html::default() };
     let Some((title, rows)) = words::work(work) else { return Html::default() };
-    let (cx, cy, w) = panel(work.actor, size, counts);
+    let (cx, cy, w) = panel(work.actor, ground);
     let h = 40.0 + ROW * rows.len() as f32;
-    let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).min(size.height - h - 8.0).max(32.0));
+    let (x, y) = ((cx - w / 2.0).max(8.0), (cy - h / 2.0).min(ground.size.height - h - 8.0).max(32.0));
     let row = |(i, (text, done)): (usize, &(String, Option<bool>))| {
         let (class, sign) = match done {
             None => ("todo", "○"),

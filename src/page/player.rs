@@ -4,16 +4,17 @@
 //! a number of effects; presentation time follows from it through the film's warp. Nothing here decides what happens.
 
 use super::conduct;
+use super::lane::{Film, Lane};
 use super::port::{self, frame};
 use crate::entities::actor::ActorId;
+use crate::entities::stub::Crypto;
 use crate::ledger::Micros;
-use crate::scene::layout::{Counts, Size};
+use crate::scene::layout::{Counts, Ground, Size};
 use crate::scene::stage::StageState;
-use crate::scene::view::{self, Flights, step, visible};
+use crate::scene::view::{self, Flights, step};
 use crate::scene::warp::Warp;
 use crate::sim::intervention::Intervention;
 use crate::sim::link::{Link, Moment};
-use crate::sim::scenario::{PRESETS, Scenario};
 use crate::sim::state::{self, RunInfo};
 use crate::sim::timelines::BranchId;
 use crate::sim::trace::{Effect, EffectId, Kind, Trace};
@@ -30,30 +31,8 @@ thread_local! {
 const REST_MS: f64 = 4_000.0;
 /// Frame times kept for `stats()`.
 const FRAMES: usize = 600;
-
-/// What a branch looks like as a film.
-#[derive(Default)]
-pub struct Film {
-    pub warp: Warp,
-    pub flights: Flights,
-    visible: Vec<u32>,
-    read: u32,
-}
-
-/// One branch as far as the page knows it.
-pub struct Lane {
-    /// Its name on the page; the engine's may change when an engine is replaced.
-    pub key: u16,
-    pub engine: Option<BranchId>,
-    pub parent: Option<u16>,
-    /// Effects shared with the parent.
-    pub shared: u32,
-    pub name: String,
-    pub interventions: Vec<Intervention>,
-    pub trace: Trace,
-    pub film: Film,
-    pub complete: bool,
-}
+/// While time passes, what Yew shows is renewed this often (PAGE.md §2.6); the canvas is painted with every frame.
+const RENEW_MS: f64 = 100.0;
 
 /// The engine stopped and another one took over.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +51,8 @@ pub struct Player {
     pub link: Link,
     pub info: RunInfo,
     pub counts: Counts,
+    /// The cryptography of the run is a stand-in.
+    pub stub: bool,
     /// Number of the command that opened the run; until its answer, what comes belongs to an earlier run.
     pub opening: Option<u32>,
     folded: (u16, u32, Rc<StageState>),
@@ -92,6 +73,9 @@ pub struct Player {
     waiting: Option<Moment>,
     scheduled: bool,
     last_frame: Option<f64>,
+    /// Something that Yew shows has changed, and when it was last told of that.
+    stale: bool,
+    renewed: f64,
     /// Milliseconds that the first run has stood at its end.
     rest: f64,
     frames: Vec<f64>,
@@ -103,7 +87,6 @@ pub fn with<R>(f: impl FnOnce(&mut Player) -> R) -> Option<R> {
     PLAYER.with(|p| p.borrow_mut().as_mut().map(f))
 }
 
-/// Opens the run of a fragment. A link that is wrong is explained, and the default run is shown.
 /// Puts the run that is shown into the address bar, so that a reload opens it again; without a new entry in the history.
 pub fn keep_address() {
     let link = with(|p| p.address());
@@ -113,6 +96,7 @@ pub fn keep_address() {
     }
 }
 
+/// Opens the run of a fragment. A link that is wrong is explained, and the default run is shown.
 pub fn open(hash: &str) {
     let first = matches!(hash, "" | "#" | "#/");
     let default = || Link { scenario: "day4".into(), ..Link::default() };
@@ -171,6 +155,7 @@ impl Player {
             next_key: 1,
             info,
             counts,
+            stub: scenario.gateways.crypto == Crypto::Stub,
             opening: None,
             folded: (0, 0, Rc::default()),
             count: 0,
@@ -187,6 +172,8 @@ impl Player {
             waiting: Some(link.at.unwrap_or(Moment::Start)),
             scheduled: false,
             last_frame: None,
+            stale: true,
+            renewed: 0.0,
             rest: 0.0,
             frames: Vec::new(),
             notify: None,
@@ -277,9 +264,8 @@ impl Player {
         interventions: Vec<Intervention>,
     ) -> u16 {
         let key = self.next_key;
-        let mut trace = self.lanes.iter().find(|l| l.key == parent).map_or_else(Trace::new, |l| l.trace.clone());
-        trace.truncate(shared);
-        let film = Film::default();
+        let parents = self.lanes.iter().find(|l| l.key == parent).unwrap_or(&self.lanes[0]);
+        let (trace, film) = parents.beginning(shared);
         let mut lane = Lane {
             key,
             engine: Some(engine),
@@ -423,20 +409,22 @@ impl Player {
 
     /// The stage at the shown moment, folded on from the last one where possible.
     pub fn stage(&mut self) -> Rc<StageState> {
-        let (branch, from, state) = &self.folded;
-        if *branch == self.active && *from == self.count {
-            return state.clone();
+        let (active, count) = (self.active, self.count);
+        let (branch, from, _) = self.folded;
+        if (branch, from) != (active, count) {
+            let from = (branch == active && from <= count).then_some(from);
+            let folded = from.map(|from| (from, core::mem::take(&mut self.folded.2)));
+            if let Some(lane) = self.lanes.iter_mut().find(|l| l.key == active) {
+                self.folded = (active, count, lane.stage_at(count, folded));
+            }
         }
-        let effects = &self.trace().effects()[..self.count as usize];
-        let next = if *branch == self.active && *from < self.count {
-            let mut next = (**state).clone();
-            effects[*from as usize..].iter().for_each(|e| next.apply(e));
-            next
-        } else {
-            StageState::fold(effects)
-        };
-        self.folded = (self.active, self.count, Rc::new(next));
         self.folded.2.clone()
+    }
+
+    /// Where everybody stands at the shown moment.
+    pub fn ground(&mut self) -> Ground {
+        let stage = self.stage();
+        Ground::new(self.size, self.counts, stage.cables())
     }
 
     /// Keeps the link to the shown moment, from which `boot.js` reopens the run if the page stops.
@@ -558,17 +546,6 @@ impl Player {
     }
 }
 
-impl Lane {
-    /// Reads what came since last time into the film.
-    fn read_on(&mut self) {
-        let effects = &self.trace.effects()[self.film.read as usize..];
-        self.film.warp.extend(effects);
-        self.film.flights.extend(effects);
-        self.film.visible.extend(effects.iter().filter(|e| visible(e)).map(|e| e.id.0));
-        self.film.read += effects.len() as u32;
-    }
-}
-
 /// Tells Yew that something it shows may have changed, and asks for a frame.
 pub fn refresh() {
     let notify = with(|p| p.notify.clone()).flatten();
@@ -582,6 +559,12 @@ pub fn on_change(notify: Rc<dyn Fn()>) {
     with(|p| p.notify = Some(notify));
 }
 
+/// As [`refresh`], with the next frame and not more often than Yew is renewed: for what comes many times a second.
+pub fn nudge() {
+    with(|p| p.stale = true);
+    wake();
+}
+
 /// Asks for one frame; while playing each frame asks for the next.
 pub fn wake() {
     if with(|p| core::mem::replace(&mut p.scheduled, true)) != Some(false) {
@@ -589,25 +572,24 @@ pub fn wake() {
     }
     let Some(window) = web_sys::window() else { return };
     let closure = Closure::once_into_js(|now: f64| {
-        let changed = with(|p| {
+        let notify = with(|p| {
             p.scheduled = false;
-            p.advance(now)
+            let playing = p.playing;
+            p.stale |= p.advance(now);
+            // A stop is told at once.
+            let due = p.stale && (playing != p.playing || !(0.0..RENEW_MS).contains(&(now - p.renewed)));
+            if due {
+                (p.stale, p.renewed) = (false, now);
+            }
+            p.notify.clone().filter(|_| due)
         });
         super::painter::paint();
-        if changed == Some(true) {
-            let notify = with(|p| p.notify.clone()).flatten();
-            if let Some(notify) = notify {
-                notify();
-            }
+        if let Some(notify) = notify.flatten() {
+            notify();
         }
-        if with(|p| p.playing) == Some(true) {
+        if with(|p| p.playing || p.stale) == Some(true) {
             wake();
         }
     });
     let _ = window.request_animation_frame(closure.unchecked_ref());
-}
-
-/// Presets for the menu: id and title.
-pub fn presets() -> Vec<(&'static str, String)> {
-    PRESETS.iter().map(|p| (p.id, Scenario::preset(p.id).map_or(p.id.into(), |s| s.name))).collect()
 }

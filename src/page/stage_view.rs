@@ -2,12 +2,11 @@
 //!
 //! Every actor is a button with a name: it can be focused, selected and, by its menu, broken.
 
-use super::{pictures, player};
+use super::{bays, pictures, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
-use crate::scene::layout::{self, Counts, STRIP, Size};
-use crate::scene::stage::{Bay, Lock, NodeState, StageState};
-use crate::scene::words;
+use crate::scene::layout::{Counts, Detail, Ground, STRIP, Size};
+use crate::scene::stage::{NodeState, StageState};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -75,7 +74,7 @@ fn quorum(at: (f32, f32, f32), state: &NodeState, vote: VoteKind, n: u16) -> Htm
         <>
             if full { { piece(0.0, around, "full") } }
             if n <= SLOTS {
-                { for state.voters(vote).map(|id| piece(f32::from(id.index) * slot, around * slot * 0.8, "slot")) }
+                { for state.voters(vote).indices().map(|i| piece(f32::from(i) * slot, around * slot * 0.8, "slot")) }
             } else {
                 { piece(0.0, around * slot * (state.votes(vote).min(usize::from(n)) as f32), "slot") }
             }
@@ -98,12 +97,29 @@ fn role_shape(role: Role, x: f32, y: f32, h: f32) -> Html {
     html! { <path class="glyph" d={path} transform={at} fill-rule="evenodd" /> }
 }
 
-fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
-    let size = Size { width: props.size.0, height: props.size.1 };
+/// The rings of a gateway, as far as there is room: votes to prepare inside, votes to commit outside.
+fn rings(ground: &Ground, (x, y): (f32, f32), state: &NodeState) -> Html {
+    let (h, n) = (ground.gateway_half(), ground.counts.css);
+    let (first, second) = match ground.detail() {
+        Detail::Full => (h + 7.0, h + 12.0),
+        Detail::Compact => (h * 1.3 + 2.0, h * 1.3 + 5.0),
+        Detail::Dot => (h + 1.5, h + 1.5),
+    };
+    let committing = state.votes(VoteKind::Commit) > 0;
+    html! {
+        <>
+            if ground.detail() > Detail::Dot || !committing { { quorum((x, y, first), state, VoteKind::Prepare, n) } }
+            if ground.detail() > Detail::Dot || committing { { quorum((x, y, second), state, VoteKind::Commit, n) } }
+        </>
+    }
+}
+
+fn node(props: &Props, ground: &Ground, id: ActorId) -> Html {
+    let (counts, detail) = (ground.counts, ground.detail());
     let default = NodeState::default();
     let state = props.stage.nodes.get(&id).unwrap_or(&default);
-    let (x, y) = layout::place(size, counts, id);
-    let h = if id.role == Role::Css { layout::gateway_half(size, counts) } else { small(size, counts, id.role) };
+    let (x, y) = ground.place(id);
+    let h = ground.glyph_half(id);
     let primary = id.role == Role::Css && state.view % u64::from(counts.css.max(1)) == u64::from(id.index);
     let class = classes!(
         "node",
@@ -132,114 +148,58 @@ fn node(props: &Props, counts: Counts, id: ActorId) -> Html {
         _ => {}
     });
     let marked = primary || state.down || state.behaviour.is_some() || props.selected == Some(id);
-    let labelled =
-        id.role != Role::Css || h >= 16.0 || marked || (id.index.is_multiple_of(5) && id.index + 3 <= counts.css);
-    let crowd = if h >= 16.0 { h + 7.0 } else { h * 1.3 + 2.0 };
-    let (lx, ly) = label_place(size, id, (x, y), h);
+    let labelled = match id.role {
+        Role::Css => {
+            let some = detail == Detail::Compact && id.index.is_multiple_of(5) && id.index + 3 <= counts.css;
+            detail == Detail::Full || marked || some
+        }
+        // Many piles say who they are together with their numbers.
+        Role::Cp | Role::Ev => (ground.columns() == 1 && h > 10.0) || props.selected == Some(id),
+        _ => true,
+    };
+    let full = detail == Detail::Full;
+    let (lx, ly) = label_place(ground, id, (x, y), h);
     html! {
         <g key={id.to_string()} data-actor={id.to_string()} {class} role="button" tabindex="0" aria-label={name} {oncontextmenu} {onclick} {onkeydown}>
             if id.role == Role::Css {
-                { quorum((x, y, crowd), state, VoteKind::Prepare, counts.css) }
-                { quorum((x, y, crowd + if h >= 16.0 { 5.0 } else { 3.0 }), state, VoteKind::Commit, counts.css) }
+                { rings(ground, (x, y), state) }
             }
             // The glyphs are outlines; a finger or a mouse finds the whole of them, down to the name.
             <rect class="hit" x={format!("{:.1}", x - h - 4.0)} y={format!("{:.1}", y.min(ly) - h.min(18.0) - 2.0)} width={format!("{:.1}", 2.0 * h + 8.0)} height={format!("{:.1}", (ly - y).abs().max(h) + h.min(18.0) + 6.0)} />
             { role_shape(id.role, x, y, h) }
-            if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if h >= 16.0 { 12.0 } else { 6.0 })} /> }
+            if primary { <path class="flag" d={format!("M{:.1} {:.1} v-16 l12 5 l-12 5", x, y - h - if full { 12.0 } else { 6.0 })} /> }
             if labelled {
                 <text x={format!("{lx:.1}")} y={format!("{ly:.1}")} text-anchor="middle">{ id.label() }</text>
             }
-            if let Some(word) = verdict(state).filter(|_| labelled && id.role == Role::Css) {
+            if let Some(word) = verdict(state, props.stage.convicted.contains_key(&id)).filter(|_| labelled && id.role == Role::Css) {
                 <text class="inside" x={format!("{lx:.1}")} y={format!("{:.1}", ly + 15.0)} text-anchor="middle">{ word }</text>
             }
-            if id.role == Role::Css && h >= 16.0 {
+            if id.role == Role::Css && full {
                 <text class="inside" x={format!("{x:.1}")} y={format!("{:.1}", y + 5.0)} text-anchor="middle">{ format!("v{} h{}", state.view, state.height) }</text>
             }
         </g>
     }
 }
 
-/// What a gateway last said about a ciphertext, and the votes it refused.
-fn verdict(state: &NodeState) -> Option<String> {
+/// What is proved of a gateway, what it last said about a ciphertext, and the votes it refused.
+fn verdict(state: &NodeState, convicted: bool) -> Option<String> {
     let sigma = state.verdict.map(|failed| failed.map_or("✓ σ".to_string(), |check| format!("✕ σ {check}")));
     let votes = (state.votes_refused > 0).then(|| format!("✕ {} votes", state.votes_refused));
-    let words: Vec<String> = sigma.into_iter().chain(votes).collect();
+    let proof = convicted.then(|| "⚑ proven".to_string());
+    let words: Vec<String> = proof.into_iter().chain(sigma).chain(votes).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// Names of a crowded ring stand outside it, all others below their glyph.
-fn label_place(size: Size, id: ActorId, (x, y): (f32, f32), h: f32) -> (f32, f32) {
-    if id.role != Role::Css || h >= 16.0 {
+fn label_place(ground: &Ground, id: ActorId, (x, y): (f32, f32), h: f32) -> (f32, f32) {
+    if id.role != Role::Css || ground.detail() == Detail::Full {
         // On a narrow stage frames run from a pile down to its car.
-        let above = id.role == Role::Cp && size.width < 600.0;
+        let above = id.role == Role::Cp && ground.size.narrow();
         return (x, if above { y - h - 8.0 } else { y + h + if id.role == Role::Css { 28.0 } else { 18.0 } });
     }
-    let (cx, cy, r) = layout::ring(size);
-    let out = (r + 40.0) / r;
+    let (cx, cy, r) = ground.ring();
+    let out = (r + 40.0) / (x - cx).hypot(y - cy).max(1.0);
     (cx + (x - cx) * out, cy + (y - cy) * out + 5.0)
-}
-
-fn small(size: Size, counts: Counts, role: Role) -> f32 {
-    match role {
-        Role::Cp | Role::Ev if counts.cp.max(counts.ev) > 5 || size.width < 600.0 => 14.0,
-        _ => 20.0,
-    }
-}
-
-fn bay(props: &Props, counts: Counts, index: u16) -> Html {
-    let size = Size { width: props.size.0, height: props.size.1 };
-    let id = ActorId::new(Role::Cp, index);
-    let Some(bay) = props.stage.bays.get(&id) else { return Html::default() };
-    let (x, y) = layout::place(size, counts, ActorId::new(Role::Ev, index));
-    let (word, class) = match bay.lock {
-        Lock::Nothing if bay.ev.is_none() => ("", "muted"),
-        Lock::Nothing => ("waits", "muted"),
-        Lock::Opened => ("✓ opened", "ok"),
-        Lock::NotAReceiver => ("✕ not for it", "no"),
-        Lock::Refused => ("✕ refused", "no"),
-    };
-    if size.width < 600.0 {
-        return narrow_bay(bay, (x, y), size.width / f32::from(counts.cp.max(1)), class);
-    }
-    let bill = bay
-        .bill
-        .as_ref()
-        .map(|(t, c, last)| format!("{}{}", words::bill(*t, c), if *last { " billed" } else { " so far" }));
-    let left = format!("{:.0}", x + 30.0);
-    html! {
-        <g class="bay">
-            <text class={class} x={left.clone()} y={format!("{:.0}", y - 10.0)}>{ word }</text>
-            if bay.lock == Lock::Opened {
-                <text x={left.clone()} y={format!("{:.0}", y + 7.0)}>{ format!("{} kW · {} kWh", tenths(bay.power_w.into()), tenths(bay.energy_wh)) }</text>
-                <text x={left} y={format!("{:.0}", y + 24.0)}>{ bill.unwrap_or_default() }</text>
-            }
-        </g>
-    }
-}
-
-/// Thousandths as a number with one digit after the point.
-fn tenths(thousandths: i64) -> String {
-    let rounded = (thousandths.abs() + 50) / 100;
-    format!("{}{}.{}", if thousandths < 0 { "−" } else { "" }, rounded / 10, rounded % 10)
-}
-
-/// Below its car: what a pile says, as far as `room` pixels allow.
-fn narrow_bay(bay: &Bay, (x, y): (f32, f32), room: f32, class: &'static str) -> Html {
-    let sign = match bay.lock {
-        Lock::Nothing => "",
-        Lock::Opened => "✓",
-        Lock::NotAReceiver | Lock::Refused => "✕",
-    };
-    let line = |row: f32, text: String| html! { <text class="small" x={format!("{x:.0}")} y={format!("{:.0}", y + 32.0 + 15.0 * row)} text-anchor="middle">{ text }</text> };
-    html! {
-        <g class="bay">
-            <text class={class} x={format!("{:.0}", x + 20.0)} y={format!("{:.0}", y - 12.0)}>{ sign }</text>
-            if bay.lock == Lock::Opened && room > 56.0 {
-                { line(1.0, format!("{} kW", tenths(bay.power_w.into()))) }
-                if let Some((total, currency, _)) = &bay.bill { { line(2.0, words::bill(*total, currency)) } }
-            }
-        </g>
-    }
 }
 
 fn chain(props: &Props) -> Html {
@@ -261,7 +221,7 @@ fn chain(props: &Props) -> Html {
         <g class="chain" aria-hidden="true">
             <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
             if props.stage.genesis { { block(0, "Genesis".into(), "rules, voters".into()) } }
-            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} {} CSS", b.header.short(6), b.holders))) }
+            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} {} CSS", b.header.short(4), b.holders))) }
         </g>
     }
 }
@@ -274,7 +234,7 @@ pub fn StageView(props: &Props) -> Html {
     let actors = [(Role::Kgc, 1), (Role::Csc, csc), (Role::Css, css), (Role::Cp, cp), (Role::Ev, ev)];
     let all = actors.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));
     let (w, h) = props.size;
-    let size = Size { width: w, height: h };
+    let ground = Ground::new(Size { width: w, height: h }, counts, props.stage.cables());
     let wide = w >= 600.0;
     let zone = |x: f32, text: &str| html! { <text class="zone" x={format!("{:.0}", w * x)} y="24" text-anchor="middle">{ text }</text> };
     html! {
@@ -284,12 +244,13 @@ pub fn StageView(props: &Props) -> Html {
                 { zone(0.45, "gateways vote") }
                 { zone(0.82, "piles and cars") }
             }
-            { pictures::leader(&props.stage, size, counts) }
-            { for all.map(|id| node(props, counts, id)) }
-            { for (0..cp.min(ev)).map(|i| bay(props, counts, i)) }
+            { bays::parking(&props.stage, &ground) }
+            { pictures::leader(&props.stage, &ground) }
+            { for all.map(|id| node(props, &ground, id)) }
+            { for (0..cp).map(|i| bays::bay(&props.stage, &ground, i)) }
             { chain(props) }
-            { pictures::envelope(&props.stage, size, counts) }
-            { pictures::work(&props.stage, size, counts) }
+            { pictures::envelope(&props.stage, &ground) }
+            { pictures::work(&props.stage, &ground) }
         </svg>
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a function of the trace: no clock, no browser, no randomness. Nothing is drawn without its effect.
 
+pub mod faults;
 pub mod layout;
 pub mod stage;
 pub mod timeline;

@@ -3,9 +3,33 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, Op, VoteKind};
 use crate::ledger::Digest;
+use crate::sim::adversary::BehaviourKind;
 use crate::sim::state::UJ_PER_WH;
 use crate::sim::trace::{Effect, Kind};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+/// A set of gateways, one bit each; there are at most 128.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Voters(u128);
+
+impl Voters {
+    fn insert(&mut self, id: ActorId) {
+        self.0 |= 1u128.checked_shl(id.index.into()).unwrap_or(0);
+    }
+
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Their numbers, ascending from 0.
+    pub fn indices(self) -> impl Iterator<Item = u16> {
+        (0..128).filter(move |i| self.0 >> i & 1 == 1)
+    }
+}
 
 /// A node as people see it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,14 +37,16 @@ pub struct NodeState {
     pub has_key: bool,
     pub down: bool,
     pub behaviour: Option<String>,
+    /// It lies or lied, and so counts as faulty for good; who only leaves things out does not.
+    pub lied: bool,
     pub view: u64,
     pub changing: bool,
     pub height: u64,
     /// Slot (view, seq) of the votes below.
     pub slot: (u64, u64),
     /// Distinct valid voters per digest, as the gateway counted them.
-    prepares: BTreeMap<Digest, BTreeSet<ActorId>>,
-    commits: BTreeMap<Digest, BTreeSet<ActorId>>,
+    prepares: BTreeMap<Digest, Voters>,
+    commits: BTreeMap<Digest, Voters>,
     pub prepared: bool,
     pub committed: bool,
     pub refused: u32,
@@ -103,6 +129,12 @@ pub struct StageState {
     pub blocks: Vec<BlockMark>,
     pub phase: u8,
     pub violation: Option<String>,
+    /// More gateways lie than the protocol tolerates: what follows is outside the theorem.
+    pub void: bool,
+    /// Gateways that a proof of fault names, and of what.
+    pub convicted: BTreeMap<ActorId, String>,
+    /// Final bills, and their sum per currency.
+    pub billed: (u32, BTreeMap<String, i64>),
     /// Signature and seal checks that really ran.
     pub checks: u32,
     /// The newest ciphertext for cars.
@@ -120,6 +152,21 @@ impl StageState {
         state
     }
 
+    /// Whether there are votes to be seen.
+    pub fn voting(&self) -> bool {
+        self.nodes.values().any(|n| n.votes(VoteKind::Prepare) + n.votes(VoteKind::Commit) > 0)
+    }
+
+    /// Gateways that lie, or did.
+    pub fn liars(&self) -> usize {
+        self.nodes.iter().filter(|(id, n)| id.role == Role::Css && n.lied).count()
+    }
+
+    /// Pairs of a pile and the car plugged in.
+    pub fn cables(&self) -> impl Iterator<Item = (ActorId, ActorId)> + '_ {
+        self.bays.iter().filter_map(|(cp, bay)| Some((*cp, bay.ev?)))
+    }
+
     fn node(&mut self, id: ActorId) -> &mut NodeState {
         self.nodes.entry(id).or_default()
     }
@@ -129,6 +176,7 @@ impl StageState {
         if let Kind::InvariantBroken { id, text } = &effect.kind {
             self.violation = Some(format!("{id}: {text}"));
         }
+        self.void |= matches!(effect.kind, Kind::SafetyVoid);
         if self.work.as_ref().is_some_and(|w| w.step != effect.step) {
             self.work = None;
         }
@@ -140,7 +188,12 @@ impl StageState {
         match &effect.kind {
             Kind::Crashed | Kind::Paused => self.node(actor).down = true,
             Kind::Resumed | Kind::Recovered { .. } => self.node(actor).down = false,
-            Kind::Behaves { behaviour } => self.node(actor).behaviour = behaviour.clone(),
+            Kind::Behaves { behaviour } => {
+                let node = self.node(actor);
+                node.behaviour = behaviour.clone();
+                let lies = |name: &String| BehaviourKind::parse(name).is_none_or(|kind| !kind.about().omits);
+                node.lied |= behaviour.as_ref().is_some_and(lies);
+            }
             Kind::Fact(fact) if actor.role == Role::Cp || actor.role == Role::Ev => self.station(actor, fact),
             Kind::Fact(fact) => self.agreement(actor, fact),
             _ => {}
@@ -207,6 +260,9 @@ impl StageState {
         match fact {
             F::SetUp { .. } => self.node(actor).has_key = true,
             F::GenesisMade { .. } => self.genesis = true,
+            F::Evidence { culprit, class } => {
+                self.convicted.insert(*culprit, format!("{} ({})", class.text(), class.id()));
+            }
             F::Verified { error, .. } => {
                 self.checks += 1;
                 self.node(actor).refused += u32::from(error.is_some());
@@ -266,7 +322,13 @@ impl StageState {
             F::Metered { energy_uj, power_w, .. } => {
                 (bay.energy_wh, bay.power_w) = (energy_uj.div_euclid(UJ_PER_WH), *power_w);
             }
-            F::Billed { total, currency, last, .. } => bay.bill = Some((*total, currency.clone(), *last)),
+            F::Billed { total, currency, last, .. } => {
+                bay.bill = Some((*total, currency.clone(), *last));
+                if *last {
+                    self.billed.0 += 1;
+                    *self.billed.1.entry(currency.clone()).or_default() += total;
+                }
+            }
             _ => {}
         }
     }
@@ -275,13 +337,13 @@ impl StageState {
 impl NodeState {
     /// Distinct valid votes for the digest that has most of them: what the quorum ring shows.
     pub fn votes(&self, vote: VoteKind) -> usize {
-        self.voters(vote).count()
+        self.voters(vote).len()
     }
 
     /// Who they are from.
-    pub fn voters(&self, vote: VoteKind) -> impl Iterator<Item = ActorId> + '_ {
+    pub fn voters(&self, vote: VoteKind) -> Voters {
         let book = if vote == VoteKind::Prepare { &self.prepares } else { &self.commits };
-        book.values().max_by_key(|voters| voters.len()).into_iter().flatten().copied()
+        book.values().copied().max_by_key(|voters| voters.len()).unwrap_or_default()
     }
 
     /// Votes are shown for the newest slot of the newest view only.

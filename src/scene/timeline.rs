@@ -38,6 +38,20 @@ pub fn letter(phase: u8) -> &'static str {
     ["K", "S", "C", "U"].get(usize::from(phase.wrapping_sub(1))).copied().unwrap_or("?")
 }
 
+/// A day has thousands of bands; one that is thinner than this part of the film belongs to what is before it.
+const THINNEST: f32 = 0.001;
+
+fn broad(bands: Vec<Band>) -> Vec<Band> {
+    let mut broad: Vec<Band> = Vec::new();
+    for band in bands {
+        match broad.last_mut() {
+            Some(last) if band.to - band.from < THINNEST || last.phase == band.phase => last.to = band.to,
+            _ => broad.push(band),
+        }
+    }
+    broad
+}
+
 /// Reads a film of `length` presentation µs.
 pub fn timeline(warp: &Warp, trace: &Trace, length: u64) -> Timeline {
     let part = |p: u64| (p as f64 / length.max(1) as f64).clamp(0.0, 1.0) as f32;
@@ -53,6 +67,7 @@ pub fn timeline(warp: &Warp, trace: &Trace, length: u64) -> Timeline {
         }
         bands.push(Band { phase: *phase, from, to: 1.0 });
     }
+    let bands = broad(bands);
     for id in warp.story() {
         let Some(effect) = trace.effects().get(*id as usize) else { continue };
         let at = part(warp.shows(*id + 1, effect.t.0));
@@ -63,7 +78,8 @@ pub fn timeline(warp: &Warp, trace: &Trace, length: u64) -> Timeline {
             _ => {}
         }
     }
-    let gaps = warp.gaps().iter().map(|g| (part(g.from), part(g.to), g.true_us)).collect();
+    let gaps = warp.gaps().iter().map(|g| (part(g.from), part(g.to), g.true_us));
+    let gaps = gaps.filter(|(from, to, _)| to - from >= THINNEST).collect();
     Timeline { bands, density, flags, gaps }
 }
 

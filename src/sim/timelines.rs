@@ -186,6 +186,12 @@ impl Timelines {
         &self.lanes[self.index(branch)].world
     }
 
+    /// What everybody waited for after the step of an effect: who, and why in words.
+    pub fn waiting_at(&mut self, branch: BranchId, id: EffectId) -> Vec<(ActorId, String)> {
+        let index = self.index(branch);
+        self.lanes[index].fork_at(At::Effect(id), &mut self.memo).world.pending()
+    }
+
     /// Makes a branch in which everything up to the moment of the intervention is as in `parent`; the parent stays as it
     /// is, but is run on if the moment lies ahead of it.
     ///
@@ -328,5 +334,31 @@ fn thin(keyframes: &mut Vec<Keyframe>) {
     // Only the copy that has just become old can be one too many: the others were judged before.
     if aged > 0 && keyframes[aged].effects / KEYFRAME_OLD == keyframes[aged - 1].effects / KEYFRAME_OLD {
         keyframes.remove(aged);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reasons are those of the moment asked for, not of the newest one.
+    #[test]
+    fn who_waits_is_told_for_any_moment() {
+        let mut run = Timelines::open(Scenario::preset("dead-primary").unwrap(), vec![]).unwrap();
+        let root = BranchId(0);
+        run.run(root, Until::End, u32::MAX);
+        let digest = run.trace(root).digest();
+        let effects = run.trace(root).effects();
+        let crash = effects.iter().find(|e| e.kind == Kind::Crashed).unwrap();
+        let (at, who) = (crash.id, crash.actor.unwrap());
+        let change = effects.iter().find(|e| e.kind.name() == "ViewChange").unwrap().id;
+        let told = |list: &[(ActorId, String)], word: &str| list.iter().any(|(_, why)| why.contains(word));
+        let before = run.waiting_at(root, EffectId(at.0 - 1));
+        assert!(!told(&before, "has crashed"), "{before:?}");
+        let after = run.waiting_at(root, at);
+        assert!(after.contains(&(who, "has crashed".into())), "{after:?}");
+        let changing = run.waiting_at(root, change);
+        assert!(told(&changing, "waits for view 1"), "{changing:?}");
+        assert_eq!(run.trace(root).digest(), digest);
     }
 }

@@ -21,6 +21,7 @@ pub fn build() -> Result<String, String> {
     tools::wasm_target()?;
     let bindgen = tools::WASM_BINDGEN.ready()?;
     let trunk = tools::TRUNK.ready()?;
+    sources()?;
     let started = SystemTime::now();
     let note = match tools::wasm_opt() {
         Ok(folder) => {
@@ -42,6 +43,13 @@ pub fn build() -> Result<String, String> {
         .and_then(|file| file.set_modified(started))
         .map_err(|e| e.to_string())?;
     Ok(format!("dist/ is built{note} ({})", sizes(&root.join("dist"))))
+}
+
+/// Trunk builds with Cargo offline, which on a fresh machine would miss the crates that only the page needs.
+fn sources() -> Result<(), String> {
+    let mut fetch = process::command("cargo", &[]);
+    fetch.args(["fetch", "--quiet", "--locked"]);
+    process::run(fetch)
 }
 
 fn trunk_build(page: &str, folders: &[&Path]) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use super::message::Message;
 use super::node::NodeTab;
+use super::waiting::Waiting;
 use crate::entities::actor::ActorId;
 use crate::page::player;
 use crate::scene::stage::StageState;
@@ -17,6 +18,8 @@ enum Tab {
 #[derive(Properties, PartialEq)]
 pub struct Props {
     pub branch: u16,
+    /// Effects shown.
+    pub count: u32,
     /// Whether the whole branch is known: what the engine did not have may be there now.
     pub complete: bool,
     pub chosen: Option<u32>,
@@ -27,11 +30,12 @@ pub struct Props {
     pub on_menu: Callback<ActorId>,
 }
 
-fn nothing() -> Html {
+fn nothing(props: &Props) -> Html {
     html! {
         <>
             <h2>{ "Look closer" }</h2>
             <p>{ "Click a node, a message on its way, or a row of the log. Right-click or press long to break it." }</p>
+            <Waiting branch={props.branch} count={props.count} />
             <dl class="terms">
                 <dt>{ "KGC" }</dt><dd>{ "key generation centre: issues half of every key" }</dd>
                 <dt>{ "CSC" }</dt><dd>{ "charging service company: commands the cars" }</dd>
@@ -75,9 +79,9 @@ pub fn Inspector(props: &Props) -> Html {
     let body = match (*tab, props.chosen, props.selected) {
         (Tab::Message, Some(id), _) => html! { <Message branch={props.branch} {id} complete={props.complete} /> },
         (Tab::Node, _, Some(id)) => html! {
-            <NodeTab branch={props.branch} {id} stage={props.stage.clone()} quorum={props.quorum} on_menu={props.on_menu.clone()} />
+            <NodeTab branch={props.branch} count={props.count} {id} stage={props.stage.clone()} quorum={props.quorum} on_menu={props.on_menu.clone()} />
         },
-        _ => nothing(),
+        _ => nothing(props),
     };
     let shut = Callback::from(|_| {
         player::with(|p| (p.chosen, p.selected) = (None, None));

@@ -4,6 +4,7 @@ use crate::page::player;
 use crate::page::transport::time;
 use crate::scene::words;
 use crate::sim::trace::{Effect, Kind};
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
@@ -13,10 +14,15 @@ const MARGIN: usize = 8;
 #[derive(Properties, PartialEq)]
 pub struct Props {
     pub count: u32,
+    /// Effects known; rows to come are searched as soon as they are.
+    pub known: u32,
     pub branch: u16,
     pub chosen: Option<u32>,
     pub filter: AttrValue,
 }
+
+/// Effects read in one go, so that a search in a long run does not stop the page.
+const PORTION: usize = 20_000;
 
 /// Ids of the told effects of a branch that fit a filter, found so far.
 #[derive(Default)]
@@ -28,13 +34,16 @@ struct Found {
 }
 
 impl Found {
-    fn read_on(&mut self, branch: u16, filter: &str, effects: &[Effect]) {
+    /// Reads on; true if there is more to read.
+    fn read_on(&mut self, branch: u16, filter: &str, effects: &[Effect]) -> bool {
         if (self.branch, self.filter.as_str()) != (branch, filter) || effects.len() < self.read as usize {
             *self = Found { branch, filter: filter.into(), ..Found::default() };
         }
         let fits = |e: &&Effect| told(e) && (filter.is_empty() || words::sentence(e).to_lowercase().contains(filter));
-        self.ids.extend(effects[self.read as usize..].iter().filter(fits).map(|e| e.id.0));
-        self.read = effects.len() as u32;
+        let end = effects.len().min(self.read as usize + PORTION);
+        self.ids.extend(effects[self.read as usize..end].iter().filter(fits).map(|e| e.id.0));
+        self.read = end as u32;
+        end < effects.len()
     }
 }
 
@@ -62,18 +71,23 @@ pub fn Log(props: &Props) -> Html {
     let sight = use_state(|| Sight { top: 0, height: 220, row: 32 });
     let (list, above, below) = (use_node_ref(), use_node_ref(), use_node_ref());
     let wanted = props.filter.to_lowercase();
-    let (total, from, rows) = player::with(|p| {
+    let again = use_force_update();
+    let (more, total, from, rows) = player::with(|p| {
         let mut found = found.borrow_mut();
-        found.read_on(p.active, &wanted, p.trace().effects());
+        let more = found.read_on(p.active, &wanted, p.trace().effects());
         let shown = found.ids.partition_point(|id| *id < p.count);
         let from = (sight.top / sight.row.max(1)) as usize;
         let from = from.saturating_sub(MARGIN).min(shown);
         let some = (sight.height / sight.row.max(1)) as usize + 2 * MARGIN;
         let newest = found.ids[..shown].iter().rev().skip(from).take(some);
         let row = |id: &u32| p.trace().effects().get(*id as usize).map(|e| (e.id.0, e.t.0, words::sentence(e)));
-        (shown, from, newest.filter_map(row).collect::<Vec<_>>())
+        (more, shown, from, newest.filter_map(row).collect::<Vec<_>>())
     })
     .unwrap_or_default();
+    use_effect(move || {
+        let timer = more.then(|| Timeout::new(0, move || again.force_update()));
+        move || drop(timer)
+    });
     let behind = total - from - rows.len();
     {
         let (above, below, list, sight) = (above.clone(), below.clone(), list.clone(), sight.clone());

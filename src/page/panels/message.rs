@@ -1,8 +1,9 @@
 //! The message behind an event: sentence, rule, fields ⇄ bytes, and its public checks done again (PAGE.md §4.4).
 
-use super::faults::{Target, inject, message_faults};
+use super::faults::inject;
 use crate::page::transport::time;
 use crate::page::{conduct, player};
+use crate::scene::faults::{Target, message_faults};
 use crate::scene::words;
 use crate::sim::inspect::{Equation, FieldView, ItemRef, ItemView};
 use crate::sim::trace::{Effect, EffectId, Kind, PacketInfo};
@@ -82,11 +83,12 @@ pub fn Message(props: &Props) -> Html {
             if let Some(rule) = effect.rule { <p class="rule"><strong>{ rule.id() }</strong>{ format!(" {} ", rule.section()) }{ rule.text() }</p> }
             if sent {
                 <p class="actions">
-                    { for message_faults(id, byte.unwrap_or(40)).into_iter().map(|(label, wish)| {
-                        let onclick = Callback::from(move |_| inject(Target::Message(id), wish.clone()));
-                        let label = match (label, item.and_then(|i| i.fields.get((*lit)?))) {
+                    { for message_faults(id, byte.unwrap_or(40)).into_iter().map(|fault| {
+                        let label = fault.label.clone();
+                        let onclick = Callback::from(move |_| inject(Target::Message(id), &fault));
+                        let label = match (label.as_str(), item.and_then(|i| i.fields.get((*lit)?))) {
                             ("Flip one bit", Some(field)) => format!("Flip one bit of {}", field.name),
-                            _ => label.to_string(),
+                            (label, _) => label.to_string(),
                         };
                         html! { <button type="button" key={label.clone()} {onclick}>{ label.clone() }</button> }
                     }) }

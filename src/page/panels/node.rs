@@ -1,6 +1,7 @@
 //! The selected node at the shown moment: what it is, what it holds, what it counts (PAGE.md §4.4).
 
 use super::message::Bytes;
+use super::waiting::Waiting;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
 use crate::page::conduct;
@@ -13,6 +14,8 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct Props {
     pub branch: u16,
+    /// Effects shown.
+    pub count: u32,
     pub id: ActorId,
     pub stage: Rc<StageState>,
     pub quorum: u16,
@@ -43,6 +46,9 @@ fn facts(props: &Props, node: &NodeState) -> Vec<(&'static str, String)> {
         list.push(("slot", format!("view {}, block {}", node.slot.0, node.slot.1)));
         list.push(("prepares", votes(VoteKind::Prepare) + if node.prepared { ", prepared" } else { "" }));
         list.push(("commits", votes(VoteKind::Commit) + if node.committed { ", final" } else { "" }));
+    }
+    if let Some(what) = props.stage.convicted.get(&props.id) {
+        list.push(("proof of fault", format!("it {what}")));
     }
     list.push(("refused by it", node.refused.to_string()));
     if let Some(bay) = props.stage.bays.get(&props.id) {
@@ -92,6 +98,7 @@ pub fn NodeTab(props: &Props) -> Html {
                 { for facts(props, &node).into_iter().map(|(name, value)| html! { <><dt>{ name }</dt><dd>{ value }</dd></> }) }
             </dl>
             <p class="actions"><button type="button" onclick={open}>{ "Break it" }</button></p>
+            <Waiting branch={props.branch} count={props.count} only={Some(props.id)} />
             if let Some(item) = record.as_ref() {
                 <h3>{ "Its public record" }</h3>
                 <Bytes item={item.clone()} lit={*lit} on_lit={let lit = lit.clone(); Callback::from(move |i| lit.set(i))} />

@@ -3,6 +3,7 @@
 //! Frame = `[u8 protocol][u32le request][postcard(enum)]`. Both ends read strictly: another protocol, bytes left over or
 //! too many bytes make a [`BadFrame`], never a panic.
 
+use crate::entities::actor::ActorId;
 use crate::ledger::{Digest, Micros};
 use crate::sim::inspect::{Equation, ItemRef, ItemView};
 use crate::sim::intervention::Intervention;
@@ -63,6 +64,11 @@ pub enum Command {
         branch: BranchId,
         item: ItemId,
     },
+    /// What everybody waits for after this effect.
+    Waiting {
+        branch: BranchId,
+        at: EffectId,
+    },
     /// Ends the engine by a panic; only a run opened with `test=1` obeys.
     Panic,
 }
@@ -102,6 +108,10 @@ pub enum Reply {
     Reverified {
         equations: Vec<Equation>,
         measured_us: u32,
+    },
+    /// Who waits, and for what in words.
+    Waiting {
+        list: Vec<(ActorId, String)>,
     },
     Refused {
         why: Why,

@@ -102,6 +102,11 @@ impl Host {
                     Ok(Some(Reply::Reverified { equations, measured_us }))
                 }
             }
+            Command::Waiting { branch, at } => {
+                self.known(branch)?;
+                let timelines = self.timelines.as_mut().ok_or(Why::NoRun)?;
+                Ok(Some(Reply::Waiting { list: timelines.waiting_at(branch, at) }))
+            }
             Command::Panic if self.test => panic!("a test asked for this"),
             Command::Panic => Err(Why::NotATest),
         }

@@ -1,0 +1,17 @@
+//! Light or dark: `boot.js` chooses before the first paint, a person may change it, and the device keeps that.
+
+fn root() -> Option<web_sys::Element> {
+    web_sys::window()?.document()?.document_element()
+}
+
+/// The other of the two.
+pub fn toggle() {
+    let Some(root) = root() else { return };
+    let next = if root.get_attribute("data-theme").as_deref() == Some("dark") { "light" } else { "dark" };
+    let _ = root.set_attribute("data-theme", next);
+    let store = web_sys::window().and_then(|w| w.local_storage().ok().flatten());
+    if let Some(store) = store {
+        // A denied store only costs the memory of it.
+        let _ = store.set_item("voltcast.theme", next);
+    }
+}
