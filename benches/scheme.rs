@@ -59,7 +59,7 @@ mod native {
 
     criterion_group! {
         name = scheme;
-        config = Criterion::default().sample_size(15).warm_up_time(Duration::from_millis(300));
+        config = Criterion::default().sample_size(15).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
         targets = operations
     }
 }
