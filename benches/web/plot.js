@@ -2,12 +2,12 @@
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [760, 420, 64, 190, 40, 52];
 const SERIES = [
-  ["signcrypt/fresh", "fresh receivers", "#1f5fbf", ""],
-  ["signcrypt/known", "known receivers", "#12805c", ""],
+  ["signcrypt/fresh", "scheme, fresh receivers", "#1f5fbf", ""],
+  ["signcrypt/known", "scheme, known receivers", "#12805c", ""],
   ["libsodium/box", "libsodium box + signature", "#b3541e", "6 4"],
   ["webcrypto/box", "WebCrypto X25519", "#6b6b6b", "2 3"],
   ["noble/box", "noble", "#8a3ffc", "2 3"],
-  ["polynomial/end-to-end", "polynomial baseline, end to end", "#a2191f", "6 4"],
+  ["polynomial/end-to-end", "polynomial baseline", "#a2191f", "6 4"],
 ];
 
 export function plot(report) {
