@@ -514,7 +514,8 @@ impl Replica {
         if !proof.valid(&self.cfg, io.verify) {
             return io.reject(Rule::St1, Reason::BadCertificate, about);
         }
-        io.accept(Rule::St1, about);
+        // The proof, not yet the state.
+        io.accept(Rule::St1, About::View(self.level().view));
         self.adopt(now, proof.clone(), io);
     }
 }
