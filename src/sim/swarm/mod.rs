@@ -13,7 +13,7 @@ pub use shrink::shrink;
 use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::ledger::{Digest, Micros};
-use crate::pbft::{Coverage, Replica};
+use crate::pbft::{Coverage, Pending, Replica};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::trace::{Effect, Kind};
@@ -158,6 +158,12 @@ impl Watch {
             Kind::Resumed => {
                 self.down.remove(&actor);
             }
+            Kind::Recovered { amnesia, .. } => {
+                self.down.remove(&actor);
+                if *amnesia {
+                    self.faulty.insert(actor);
+                }
+            }
             Kind::Behaves { behaviour: Some(_) } => {
                 self.faulty.insert(actor);
             }
@@ -175,13 +181,18 @@ impl Watch {
         gateways(world).filter(move |(actor, _)| up(actor)).filter_map(|(_, css)| css.replica())
     }
 
-    /// Every live gateway of C has the same chain, and nobody of them waits for anything.
+    /// Every live gateway of C has the same chain, and nobody of them waits for anything but company: up to f suspicious
+    /// gateways may want another view (CONSENSUS.md §3.10), and votes of liars for views to come may be kept.
     fn done(&self, world: &World) -> bool {
         let mut heads: BTreeMap<Digest, u64> = BTreeMap::new();
-        let mut idle = true;
+        let (mut idle, mut leaving) = (true, 0);
         for replica in self.core(world) {
             *heads.entry(replica.chain().head_digest()).or_default() += 1;
-            idle &= replica.pool().is_empty() && !replica.level().changing && replica.pending().is_empty();
+            leaving += u16::from(replica.level().changing);
+            let idles = |p: &Pending| matches!(p, Pending::ViewChange { .. } | Pending::Held { .. });
+            idle &= replica.pool().is_empty()
+                && replica.pending().iter().all(idles)
+                && leaving < replica.config().quorum.weak();
         }
         idle && heads.len() <= 1
     }
