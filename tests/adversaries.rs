@@ -79,6 +79,7 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
         | B::ForgedVote
         | B::ReplayedVotes
         | B::EarlyCommit
+        | B::EvidenceFraming
         | B::LyingViewChange
         | B::FalseCertificate
         | B::SpuriousViewChange
@@ -116,6 +117,7 @@ fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<String> {
     let honest = effects.iter().filter(|e| e.actor.is_some_and(|actor| !but.contains(&actor)));
     let reason = |kind: &Kind| match kind {
         Kind::Fact(FactKind::Refused { reason, .. } | FactKind::VoteRefused { reason, .. }) => Some(reason.clone()),
+        Kind::Fact(FactKind::Evidence { class, .. }) => Some(class.id().to_owned()),
         Kind::Fact(FactKind::KeyRefused { error }) => Some(error.clone()),
         Kind::Fact(FactKind::Opened { error, .. } | FactKind::Verified { error, .. }) => error.clone(),
         _ => None,
@@ -283,6 +285,6 @@ behaviours! {
     replayed_votes, early_commit, tampered_ciphertext, wrong_root, bad_time, nullifier_reuse, stored_again,
     withheld_data_set, poisoned_data_set, flooding_data_set, hide_ciphertext, slow_primary, selective_primary,
     withhold_body, seq_jump, empty_blocks, early_new_view_proposal, new_view_forgery, equivocating_new_view,
-    lying_view_change, false_certificate, spurious_view_change, bad_state, bad_seal, colluding_set, twins, amnesia,
+    lying_view_change, false_certificate, spurious_view_change, bad_state, bad_seal, evidence_framing, colluding_set, twins, amnesia,
     small_scope, big_mac_control, csc_garbage_entry, csc_bad_alpha, csc_copied_t, csc_ticket_reuse, csc_over_cap, kgc_wrong_d, kgc_chosen_r, kgc_minted_ticket, kgc_misroute, kgc_reader, cp_old_header, cp_old_key, cp_denies, cp_false_meter, ev_wrong_role, ev_rewrap, eve_replay, eve_splice, eve_flood,
 }

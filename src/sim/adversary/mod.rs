@@ -36,7 +36,7 @@ pub struct Description {
 /// What must come of it while at most f gateways lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Expect {
-    /// Rules and checks by which honest actors notice it, or names of the errors they give.
+    /// Rules and checks by which honest actors notice it, names of the errors they give, or classes of evidence they hold.
     pub fires: &'static [&'static str],
     /// Whether the run still does what it is for: the commands are stored and obeyed.
     pub decides: bool,

@@ -7,7 +7,7 @@ pub(super) const ABOUT: Description = Description::of(
     "proposes empty blocks",
     "An empty block is no proposal; the null block exists only to fill gaps after a view change.",
 )
-.fires(&["PP-7", "TM-1"]);
+.fires(&["PP-7", "TM-1", "IP"]);
 
 #[derive(Clone, Default)]
 pub(super) struct EmptyBlocks;

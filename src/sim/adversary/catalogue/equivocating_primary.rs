@@ -10,7 +10,7 @@ pub(super) const ABOUT: Description = Description::of(
     "proposes two different blocks",
     "Two signed pre-prepares for one slot; neither block can be committed in this view.",
 )
-.fires(&["TM-1"]);
+.fires(&["TM-1", "EQ"]);
 
 #[derive(Clone, Default)]
 pub(super) struct EquivocatingPrimary {

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "asks for a new view with false certificates",
     "The certificate lacks signers, or is of a view yet to come; the VIEW-CHANGE is refused.",
 )
-.fires(&["VC-3", "VC-4"]);
+.fires(&["VC-3", "VC-4", "IV"]);
 
 #[derive(Clone, Default)]
 pub(super) struct FalseCertificate;

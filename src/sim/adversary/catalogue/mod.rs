@@ -30,6 +30,7 @@ mod ev_wrong_role;
 mod eve_flood;
 mod eve_replay;
 mod eve_splice;
+mod evidence_framing;
 mod false_certificate;
 mod flooding_data_set;
 mod forged_vote;
@@ -141,6 +142,7 @@ catalogue! {
     SpuriousViewChange spurious_view_change,
     BadState bad_state,
     BadSeal bad_seal,
+    EvidenceFraming evidence_framing,
     ColludingSet colluding_set,
     Twins twins,
     Amnesia amnesia,

@@ -5,7 +5,7 @@ use super::prelude::*;
 
 pub(super) const ABOUT: Description =
     Description::of(&[Role::Css], "prepares its own proposal", "Refused: its pre-prepare was its vote.")
-        .fires(&["PR-1"]);
+        .fires(&["PR-1", "PV"]);
 
 #[derive(Clone, Default)]
 pub(super) struct PrimaryPrepares;

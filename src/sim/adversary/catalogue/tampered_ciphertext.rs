@@ -10,7 +10,7 @@ pub(super) const ABOUT: Description = Description::of(
     "flips a bit of a ciphertext in its block",
     "The ciphertext's own signature fails at every backup; nobody prepares the block.",
 )
-.fires(&["PP-10", "TM-1"]);
+.fires(&["PP-10", "TM-1", "IP"]);
 
 /// First byte of z, the scalar of the outer signature.
 const Z: usize = 420;
