@@ -99,3 +99,17 @@ fn a_bill_without_a_block_is_found() {
     assert_eq!(found.lines.len(), 3);
     assert!(found.lines.iter().all(|line| line.problems.iter().any(|p| p.contains("is not in the chain"))));
 }
+
+#[test]
+fn a_pile_that_bills_more_than_it_metered_is_found() {
+    let day4 = include_str!("../src/sim/presets/day4.toml");
+    let text = format!("{day4}\n[[behaviour]]\nnode = \"cp1\"\nkind = \"cp_false_meter\"\n");
+    let run = play(Scenario::from_toml(&text).unwrap());
+    let found = audited(&run);
+    let liars: Vec<_> = found.lines.iter().filter(|line| !line.problems.is_empty()).collect();
+    assert_eq!(liars.len(), 1);
+    assert_eq!(liars[0].cp.to_string(), "cp1");
+    for by in ["by the plug", "by the car", "money"] {
+        assert!(liars[0].problems.iter().any(|problem| problem.contains(by)), "{by}: {:?}", liars[0].problems);
+    }
+}

@@ -381,3 +381,76 @@ fn a_shortage_is_met_within_ten_seconds_and_billed_by_two_tariffs() {
     };
     assert!(found.lines.iter().filter(|line| by(line, "tariff 1") && by(line, "tariff 2")).count() >= 3);
 }
+
+/// A CSC that orders ten times what the caps allow: gateways and piles alone keep every area at its cap (PI-2 is watched).
+#[test]
+fn areas_stay_at_their_caps_under_a_csc_that_orders_too_much() {
+    let day4 = include_str!("../src/sim/presets/day4.toml");
+    let text = format!("{day4}\n[[behaviour]]\nnode = \"csc1\"\nkind = \"csc_over_cap\"\n");
+    let mut scenario = Scenario::from_toml(&text).unwrap();
+    scenario.fleet.ev[1].max_power_w = 22_000;
+    let (run, state) = play(scenario.clone());
+    let trace = run.trace(BranchId(0));
+    let ordered = facts(trace).find_map(|(_, fact, _)| match fact {
+        FactKind::Planned { lines } => Some(lines.iter().map(|line| line.limit_w).sum::<i32>()),
+        _ => None,
+    });
+    assert!(ordered.unwrap() > 35_000, "{ordered:?}");
+    assert_eq!(opened(&state), names(&["cp1", "cp2", "cp3"]));
+    let power = area_power(&scenario, trace);
+    for (area, cap) in [(0, 15_000), (1, 20_000)] {
+        let most = power.iter().filter(|(_, a, _)| *a == area).map(|(.., w)| *w).max().unwrap();
+        assert!(most <= cap && most > cap * 3 / 4, "area {area}: {most} W");
+    }
+}
+
+/// Every command of flow 7, and the service a pile gives by itself (WORLD.md §7.1, §7.4).
+#[test]
+fn piles_obey_orders_that_are_for_them_alone() {
+    let day4 = include_str!("../src/sim/presets/day4.toml");
+    let orders = r#"
+[[order]]
+at = "1s"
+do = { default_tariff = { tariff = { id = 5, currency = "EUR", periods = [[0, 20000, 5000]] }, valid_from = "1s" } }
+[[order]]
+at = "1.2s"
+do = { default_limit = { pile = 4, limit_w = 2000 } }
+[[order]]
+at = "5min"
+do = { stop = { pile = 1 } }
+[[order]]
+at = "5min"
+do = { availability = { pile = 2, operative = false } }
+[[order]]
+at = "8min"
+do = { availability = { pile = 2, operative = true } }
+"#;
+    let (run, state) = play(Scenario::from_toml(&format!("{day4}\n{orders}")).unwrap());
+    let trace = run.trace(BranchId(0));
+    let last = |cp: &str| {
+        let of = trace.effects().iter().rfind(|e| {
+            e.actor.is_some_and(|a| a.to_string() == cp)
+                && matches!(e.kind, Kind::Fact(FactKind::Billed { last: true, .. }))
+        });
+        of.map(|e| e.t.0)
+    };
+    assert!((5 * MIN..6 * MIN).contains(&last("cp1").unwrap()), "the stopped transaction is settled at once");
+    let power = |cp: &str, from: u64, to: u64| -> Vec<i32> {
+        let of = trace.effects().iter().filter(|e| e.actor.is_some_and(|a| a.to_string() == cp));
+        let in_time = of.filter(|e| (from * MIN..to * MIN).contains(&e.t.0));
+        in_time
+            .filter_map(|e| match &e.kind {
+                Kind::Fact(FactKind::Dispatched { power_w, .. }) => Some(*power_w),
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(power("cp2", 5, 8), [0], "out of service");
+    assert!(power("cp2", 8, 9).first().is_some_and(|w| *w > 0), "and back");
+    // The full fourth car has no command: its pile serves it at the default limit and tariff.
+    assert_eq!(power("cp4", 0, 1), [2_000]);
+    let own = state.bills.iter().find(|bill| bill.cp.to_string() == "cp4").unwrap();
+    assert!(own.last && own.energy_wh > 1_000 && own.total > 0);
+    let found = audit::audit(run.world(BranchId(0)), trace);
+    assert!(found.holds(), "{}", audit::text(&found));
+}

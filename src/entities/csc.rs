@@ -59,6 +59,8 @@ pub struct Csc {
     limits: Vec<(u16, AreaLimit)>,
     /// Tariffs of commands from a unix second on, in order; the scenario's own before.
     tariffs: Vec<DefaultTariff>,
+    /// Limit of piles for cars without a command, as it ordered.
+    defaults: BTreeMap<u16, u32>,
     /// Cars whose transaction was stopped by order.
     stopped: BTreeSet<RecordId>,
     signcrypter: Signcrypter,
@@ -85,6 +87,7 @@ impl Csc {
             agenda,
             limits: Vec::new(),
             tariffs: Vec::new(),
+            defaults: BTreeMap::new(),
             stopped: BTreeSet::new(),
             signcrypter: signcrypt::signcrypt,
         }
@@ -300,10 +303,18 @@ impl Csc {
     fn caps(&self) -> Caps {
         let setup = &self.enrolment.setup;
         let share = u64::from(setup.csc.max(1));
-        let areas = setup.area_cap_w.iter().map(|cap| u64::from(*cap) / share).collect();
+        let mut areas: Vec<u64> = setup.area_cap_w.iter().map(|cap| u64::from(*cap) / share).collect();
+        let mut feeder_w = u64::from(setup.feeder_cap_w) / share;
+        // What it allowed piles without a command is no longer there for commands.
+        for (pile, watts) in &self.defaults {
+            feeder_w = feeder_w.saturating_sub(u64::from(*watts));
+            if let Some(area) = areas.get_mut(usize::from(setup.area_of(*pile))) {
+                *area = area.saturating_sub(u64::from(*watts));
+            }
+        }
         let split = |limit: &AreaLimit| AreaLimit { limit_w: limit.limit_w / u32::from(setup.csc.max(1)), ..*limit };
         let limits = self.limits.iter().map(|(area, limit)| (*area, split(limit))).collect();
-        Caps { areas, feeder_w: u64::from(setup.feeder_cap_w) / share, limits }
+        Caps { areas, feeder_w, limits }
     }
 
     fn plan(&mut self, now: Micros, whom: &BTreeSet<RecordId>, io: &mut Io<'_, '_>) {

@@ -1,4 +1,4 @@
-//! Commands to gateways and piles themselves, kinds 2 to 4 (WORLD.md §7.1). Not part of any scenario yet.
+//! Commands to gateways and piles themselves, kinds 2 to 4 (WORLD.md §7.1).
 
 use super::{NoCommand, TariffTable, allow, end, read_currency, read_limit, read_prices, write_prices};
 use crate::ledger::codec::{Reader, Writer};

@@ -72,6 +72,7 @@ impl Csc {
                 self.pile_command(now, pile, &Command::Availability { operative }, io);
             }
             Instruction::DefaultLimit { pile, limit_w } => {
+                self.defaults.insert(pile, limit_w);
                 self.pile_command(now, pile, &Command::DefaultLimit { limit_w }, io);
             }
             Instruction::Stop { pile } => match self.car_at(now, pile) {
