@@ -2,8 +2,10 @@
 //! WORLD.md §4, §7.4, §7.5). It acts on what it opened and authenticated, on nothing else.
 
 mod station;
+mod transaction;
 
 pub use station::{OWN, own_profile};
+use transaction::{Order, Transaction};
 
 use super::actor::{ActorId, Role};
 use super::command::{Command, DefaultTariff, NoCommand, Profile, StationLimit};
@@ -11,8 +13,8 @@ use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
 use super::packet::{Packet, PlugId};
-use super::plant::{Share, total};
-use super::setup::{Genesis, Price, Setup};
+use super::plant::total;
+use super::setup::Genesis;
 use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
 use crate::clmmsc::payload::{Delegated, PlugIn};
 use crate::clmmsc::session::{Body, Session, Side};
@@ -22,62 +24,6 @@ use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, Follower, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// A command obeyed from a moment on.
-#[derive(Clone, Debug)]
-struct Order {
-    since: Micros,
-    sigma: SigmaId,
-    profile: Profile,
-}
-
-/// A transaction: what was ordered, metered and owed.
-#[derive(Clone, Debug)]
-struct Transaction {
-    id: u64,
-    /// The first, and those that replaced it, in order.
-    newest: Order,
-    older: Vec<Order>,
-    shares: Vec<Share>,
-}
-
-impl Transaction {
-    /// The order in force at a time; the first one before it was obeyed, when nothing flowed.
-    fn order_at(&self, at: Micros) -> &Order {
-        let mut replaced = self.older.iter().rev();
-        if self.newest.since <= at { &self.newest } else { replaced.find(|o| o.since <= at).unwrap_or(&self.newest) }
-    }
-
-    /// Meters a stretch of constant power, split where the price changes; the last part takes what the meter has left.
-    fn meter(&mut self, setup: &Setup, stretch: (Micros, Micros), power_w: i32, metered: (i64, i64)) {
-        let (mut from, to) = stretch;
-        let (mut charged, mut discharged) = metered;
-        loop {
-            let order = self.order_at(from);
-            let unix = setup.unix(from).0;
-            let price = order.profile.price_at(unix);
-            let replaced = self.older.iter().chain([&self.newest]).map(|order| order.since).find(|since| *since > from);
-            let change = order.profile.next_change(unix).map(|second| setup.micros(second));
-            let Some(end) = change.into_iter().chain(replaced).min().filter(|end| *end < to) else {
-                return self.share(price, charged, discharged);
-            };
-            let uj = i64::from(power_w).saturating_mul((end.0 - from.0) as i64);
-            let (more, less) = (uj.max(0).min(charged), (-uj).max(0).min(discharged));
-            self.share(price, more, less);
-            (charged, discharged, from) = (charged - more, discharged - less, end);
-        }
-    }
-
-    fn share(&mut self, price: Price, charged_uj: i64, discharged_uj: i64) {
-        match self.shares.iter_mut().find(|share| share.price == price) {
-            Some(share) => {
-                share.charged_uj += charged_uj;
-                share.discharged_uj += discharged_uj;
-            }
-            None => self.shares.push(Share { price, charged_uj, discharged_uj }),
-        }
-    }
-}
 
 /// The car in the bay.
 #[derive(Clone, Debug)]
