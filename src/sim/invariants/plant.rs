@@ -8,15 +8,13 @@
 pub use super::stay::Owed;
 use super::stay::{Account, Order, Reading, Stay};
 use super::{Finding, Sight};
-use crate::clmmsc::open::{self, Pinned, Receiver};
-use crate::clmmsc::verify::VerifiedSigma;
-use crate::clmmsc::{KeyPair, RecordId, SigmaId};
+use crate::clmmsc::RecordId;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::command::{AreaLimit, Command, DefaultTariff, StationLimit};
 use crate::entities::cp::own_profile;
 use crate::entities::fact::FactKind;
 use crate::entities::plant::Battery;
-use crate::entities::{Entity, Packet, Setup};
+use crate::entities::{Entity, Setup};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::Quorum;
 use crate::sim::trace::{Effect, ItemId, Kind, PacketTag};
