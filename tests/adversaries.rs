@@ -43,6 +43,7 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
             scenario.entities.areas = 1;
             scenario.station.area_cap_w.truncate(1);
         }
+        B::BadCheckpoint => (scenario.gateways.checkpoint, scenario.gateways.pipeline) = (1, 2),
         B::CscOverCap => scenario.station.rating_w = 7_000,
         B::CpOldHeader => {
             scenario.fleet.ev[0].arrive = Dur::secs(40);
@@ -80,6 +81,7 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
         | B::ReplayedVotes
         | B::EarlyCommit
         | B::EvidenceFraming
+        | B::BadCheckpoint
         | B::LyingViewChange
         | B::FalseCertificate
         | B::SpuriousViewChange
@@ -285,6 +287,6 @@ behaviours! {
     replayed_votes, early_commit, tampered_ciphertext, wrong_root, bad_time, nullifier_reuse, stored_again,
     withheld_data_set, poisoned_data_set, flooding_data_set, hide_ciphertext, slow_primary, selective_primary,
     withhold_body, seq_jump, empty_blocks, early_new_view_proposal, new_view_forgery, equivocating_new_view,
-    lying_view_change, false_certificate, spurious_view_change, bad_state, bad_seal, evidence_framing, colluding_set, twins, amnesia,
+    lying_view_change, false_certificate, spurious_view_change, bad_checkpoint, bad_state, bad_seal, evidence_framing, colluding_set, twins, amnesia,
     small_scope, big_mac_control, csc_garbage_entry, csc_bad_alpha, csc_copied_t, csc_ticket_reuse, csc_over_cap, kgc_wrong_d, kgc_chosen_r, kgc_minted_ticket, kgc_misroute, kgc_reader, cp_old_header, cp_old_key, cp_denies, cp_false_meter, ev_wrong_role, ev_rewrap, eve_replay, eve_splice, eve_flood,
 }

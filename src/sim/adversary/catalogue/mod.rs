@@ -3,6 +3,7 @@
 //! A new one is a file with a constant `ABOUT` and a type named like its kind, and its line in the two lists below.
 
 mod amnesia;
+mod bad_checkpoint;
 mod bad_seal;
 mod bad_state;
 mod bad_time;
@@ -140,6 +141,7 @@ catalogue! {
     LyingViewChange lying_view_change,
     FalseCertificate false_certificate,
     SpuriousViewChange spurious_view_change,
+    BadCheckpoint bad_checkpoint,
     BadState bad_state,
     BadSeal bad_seal,
     EvidenceFraming evidence_framing,

@@ -19,7 +19,7 @@ pub(super) const ABOUT: Description = Description::of(
     "is two gateways under one key",
     "The same key speaks with two minds: two votes for one slot, as if by one liar.",
 )
-.fires(&[]);
+.fires(&["EQ"]);
 
 #[derive(Clone, Default)]
 pub(super) struct Twins {
