@@ -7,7 +7,7 @@ use voltcast::ledger::Digest;
 use voltcast::sim::export;
 use voltcast::sim::scenario::Scenario;
 use voltcast::sim::state::{self, State};
-use voltcast::sim::swarm::{self, Bench, Failure};
+use voltcast::sim::swarm::{self, Bench};
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 
 const ROOT: BranchId = BranchId(0);
@@ -73,7 +73,7 @@ fn a_few_seeds_of_the_swarm() {
         let s = swarm::scenario(seed, None).unwrap();
         let verdict = bench.run(&s).unwrap();
         // A vote that is lost is not sent again yet, so a run may get stuck; nothing may break.
-        let broken = verdict.failure.filter(|failure| matches!(failure, Failure::Broken { .. }));
+        let broken = verdict.failure.filter(|failure| failure.name() != "liveness");
         assert_eq!(broken, None, "voltcast seeds --from {seed} --count 1");
         blocks += verdict.blocks;
         assert_eq!(Scenario::from_toml(&s.explain()).unwrap(), s.resolved(), "seed {seed} has a text form");

@@ -35,6 +35,7 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
   voltcast seeds --from S --count K [--n N] [--jobs J] [--json FILE]
+  voltcast twins --count K [--from S] [--n N] [--liars L] [--jobs J] [--json FILE]
   voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
 NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a scenario as TOML or JSON.
@@ -67,6 +68,7 @@ fn command(args: &[String]) -> Result<bool, String> {
         }
         "scenario" => show(rest),
         "seeds" => seeds::command(rest),
+        "twins" => seeds::twins(rest),
         "vectors" => vectors::command(rest),
         #[cfg(feature = "attack-lab")]
         "attacks" => attacks::command(rest),

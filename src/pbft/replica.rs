@@ -233,6 +233,11 @@ impl Replica {
         self.safety.level()
     }
 
+    /// Views since the last one that made progress here.
+    pub fn attempts(&self) -> u64 {
+        self.level().view.0.saturating_sub(self.progress_view.0)
+    }
+
     pub fn chain(&self) -> &Chain {
         &self.chain
     }

@@ -10,7 +10,11 @@ use crate::ledger::{Digest, Micros};
 use crate::sim::trace::{Effect, EffectId, Kind, PacketTag};
 use std::collections::BTreeMap;
 
+/// Actor, view, seq.
 type Slot = (ActorId, u64, u64);
+
+/// Executed slots between two times that their votes are forgotten.
+const PRUNE_EVERY: u64 = 64;
 
 /// An effect before it has its number and its premises.
 #[derive(Clone, Debug)]
@@ -189,7 +193,8 @@ impl Observer {
                 self.requested.insert(actor, id);
             }
             Kind::Delivered { packet, .. } => {
-                if let Some(sigma) = packet.sigma {
+                // Only the KGC waits for two packets about one σ.
+                if let Some(sigma) = packet.sigma.filter(|_| actor.role == Role::Kgc) {
                     self.arrived.entry((actor, sigma)).or_default().push(id);
                 }
                 match (packet.tag, packet.slot) {
@@ -204,6 +209,30 @@ impl Observer {
             }
             Kind::Fact(fact) => self.remember_fact(id, actor, fact),
             _ => {}
+        }
+    }
+
+    /// Votes for slots that were executed long ago are premises of nothing new.
+    fn forget_slots(&mut self, actor: ActorId, until: u64) {
+        let mine = (actor, 0, 0)..=(actor, u64::MAX, u64::MAX);
+        for book in [&mut self.pre_prepared, &mut self.prepared] {
+            let old = book.range(mine.clone()).map(|(slot, _)| *slot).filter(|slot| slot.2 <= until);
+            old.collect::<Vec<_>>().iter().for_each(|slot| {
+                book.remove(slot);
+            });
+        }
+        let least = (*mine.start(), VoteKind::Prepare, Digest::ZERO);
+        let votes = self.counted.range(least..).map(|(key, _)| *key).take_while(|(slot, ..)| slot.0 == actor);
+        let old = votes.filter(|(slot, ..)| slot.2 <= until).collect::<Vec<_>>();
+        old.iter().for_each(|key| {
+            self.counted.remove(key);
+        });
+        let kept = (actor, 0)..=(actor, until);
+        for book in [&mut self.committed, &mut self.executed] {
+            let old = book.range(kept.clone()).map(|(key, _)| *key).collect::<Vec<_>>();
+            old.iter().for_each(|key| {
+                book.remove(key);
+            });
         }
     }
 
@@ -252,6 +281,9 @@ impl Observer {
             }
             F::BlockAppended { height, .. } => {
                 self.appended.insert((actor, *height), id);
+                if height.is_multiple_of(PRUNE_EVERY) {
+                    self.forget_slots(actor, height.saturating_sub(PRUNE_EVERY));
+                }
             }
             F::ViewChange { target, .. } => {
                 self.view_changes.entry((actor, *target)).or_default().push(id);

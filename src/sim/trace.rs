@@ -7,6 +7,7 @@ use crate::entities::fact::{FactKind, Op, Rule};
 use crate::ledger::{Digest, Micros};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
+use std::borrow::Cow;
 
 /// Consecutive number of an effect within a branch, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -153,14 +154,14 @@ pub enum Kind {
         bit: u8,
     },
     Persisted {
-        what: String,
+        what: Cow<'static, str>,
     },
     TimerSet {
-        timer: String,
+        timer: Cow<'static, str>,
         after_us: u64,
     },
     TimerFired {
-        timer: String,
+        timer: Cow<'static, str>,
     },
     Crashed,
     Paused,

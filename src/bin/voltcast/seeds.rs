@@ -1,17 +1,47 @@
-//! `voltcast seeds`: many runs whose options come from the seed (CONSENSUS.md §7 item 4).
+//! `voltcast seeds`: many runs whose options come from the seed (CONSENSUS.md §7 item 4); `voltcast twins`: the same with
+//! gateways that live twice (item 5).
 
 use super::{number, print};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use voltcast::pbft::Coverage;
+use voltcast::pbft::{Coverage, Quorum};
+use voltcast::sim::scenario::Scenario;
 use voltcast::sim::swarm::{self, Bench, Failure};
+
+/// Which runs.
+#[derive(Clone, Copy)]
+enum What {
+    Swarm(Option<u16>),
+    /// Gateways, and how many of them live twice.
+    Twins(u16, u16),
+}
+
+impl What {
+    fn scenario(self, seed: u64) -> Result<Scenario, String> {
+        let made = match self {
+            What::Swarm(n) => swarm::scenario(seed, n),
+            What::Twins(n, liars) => swarm::twins(seed, n, liars),
+        };
+        made.map_err(|e| e.to_string())
+    }
+
+    /// The command that runs one seed again.
+    fn again(self, seed: u64) -> String {
+        match self {
+            What::Swarm(None) => format!("voltcast seeds --from {seed} --count 1"),
+            What::Swarm(Some(n)) => format!("voltcast seeds --from {seed} --count 1 --n {n}"),
+            What::Twins(n, liars) => format!("voltcast twins --from {seed} --count 1 --n {n} --liars {liars}"),
+        }
+    }
+}
 
 struct Args {
     from: u64,
     count: u64,
     n: Option<u16>,
+    liars: Option<u16>,
     jobs: usize,
     json: Option<String>,
 }
@@ -27,6 +57,8 @@ struct Tally {
     per_n: BTreeMap<u16, u64>,
     behaviours: BTreeSet<(&'static str, u16)>,
     coverage: Coverage,
+    /// Seeds after which safety was void.
+    void: BTreeSet<u64>,
     /// Seed, name and text of each failure.
     failures: BTreeMap<u64, (String, String)>,
 }
@@ -43,6 +75,7 @@ struct Report<'a> {
     blocks: u64,
     violations: usize,
     liveness_failures: usize,
+    safety_void: usize,
     per_n: &'a BTreeMap<u16, u64>,
     behaviours: Vec<String>,
     rules_accepted: Vec<&'static str>,
@@ -52,7 +85,7 @@ struct Report<'a> {
 }
 
 fn parse(args: &[String]) -> Result<Args, String> {
-    let mut all = Args { from: 0, count: 0, n: None, jobs: 1, json: None };
+    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let value = rest.next().ok_or_else(|| format!("`{arg}` needs a value"))?;
@@ -60,13 +93,14 @@ fn parse(args: &[String]) -> Result<Args, String> {
             "--from" => all.from = number(arg, value)?,
             "--count" => all.count = number(arg, value)?,
             "--n" => all.n = Some(number(arg, value)?),
+            "--liars" => all.liars = Some(number(arg, value)?),
             "--jobs" => all.jobs = number(arg, value)?,
             "--json" => all.json = Some(value.clone()),
-            other => return Err(format!("`seeds` does not know `{other}`; try `voltcast help`")),
+            other => return Err(format!("there is no option `{other}`; try `voltcast help`")),
         }
     }
     if all.count == 0 {
-        return Err("`seeds` needs `--from S --count K`".into());
+        return Err("`--count K` is missing".into());
     }
     if all.jobs == 0 {
         all.jobs = std::thread::available_parallelism().map_or(1, usize::from);
@@ -78,35 +112,60 @@ fn parse(args: &[String]) -> Result<Args, String> {
 ///
 /// # Errors
 /// A sentence for bad arguments or an unwritable file.
-#[allow(clippy::disallowed_types, reason = "seeds per second are measured here, and enter no run")]
 pub fn command(args: &[String]) -> Result<bool, String> {
     let args = parse(args)?;
-    swarm::scenario(args.from, args.n).map_err(|e| e.to_string())?;
+    let tally = all(&args, What::Swarm(args.n))?;
+    Ok(tally.failures.is_empty())
+}
+
+/// Runs scenarios of twins. With as many as can break agreement, true if one did; else as [`command`].
+///
+/// # Errors
+/// A sentence for bad arguments or an unwritable file.
+pub fn twins(args: &[String]) -> Result<bool, String> {
+    let args = parse(args)?;
+    let n = args.n.unwrap_or(4);
+    let quorum = Quorum::new(n).map_err(|e| e.to_string())?;
+    let liars = args.liars.unwrap_or(quorum.f());
+    let tally = all(&args, What::Twins(n, liars))?;
+    if liars < quorum.breaking() {
+        return Ok(tally.failures.is_empty() && tally.void.is_empty());
+    }
+    match tally.void.first() {
+        Some(seed) => print(&format!("  {liars} twins broke agreement first with seed {seed}"))?,
+        None => print(&format!("  {liars} twins could break agreement, and did not"))?,
+    }
+    Ok(!tally.void.is_empty())
+}
+
+#[allow(clippy::disallowed_types, reason = "seeds per second are measured here, and enter no run")]
+fn all(args: &Args, what: What) -> Result<Tally, String> {
+    what.scenario(args.from)?;
     let start = std::time::Instant::now();
     let (next, tally) = (AtomicU64::new(args.from), Mutex::new(Tally::default()));
     let end = args.from.saturating_add(args.count);
     std::thread::scope(|scope| {
         for _ in 0..args.jobs {
-            scope.spawn(|| worker(&next, end, args.n, &tally));
+            scope.spawn(|| worker(&next, end, what, &tally));
         }
     });
     let seconds = start.elapsed().as_secs_f64();
     let tally = tally.into_inner().map_err(|_| "a run came to no end")?;
-    report(&args, &tally, seconds)?;
+    report(args, what, &tally, seconds)?;
     if let Some((seed, (name, _))) = tally.failures.first_key_value() {
-        smaller(*seed, args.n, name)?;
+        smaller(*seed, what, name)?;
     }
-    Ok(tally.failures.is_empty())
+    Ok(tally)
 }
 
-fn worker(next: &AtomicU64, end: u64, n: Option<u16>, tally: &Mutex<Tally>) {
+fn worker(next: &AtomicU64, end: u64, what: What, tally: &Mutex<Tally>) {
     let mut bench = Bench::default();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             return;
         }
-        let Ok(scenario) = swarm::scenario(seed, n) else { return };
+        let Ok(scenario) = what.scenario(seed) else { return };
         let Ok(verdict) = bench.run(&scenario) else { return };
         let Ok(mut all) = tally.lock() else { return };
         all.runs += 1;
@@ -117,6 +176,9 @@ fn worker(next: &AtomicU64, end: u64, n: Option<u16>, tally: &Mutex<Tally>) {
         *all.per_n.entry(scenario.gateways.n).or_default() += 1;
         all.behaviours.extend(scenario.behaviour.iter().map(|b| (b.kind.name(), scenario.gateways.n)));
         all.coverage.merge(&verdict.coverage);
+        if verdict.void {
+            all.void.insert(seed);
+        }
         if let Some(failure) = verdict.failure {
             all.failures.insert(seed, (failure.name().to_owned(), text(&failure)));
         }
@@ -133,12 +195,7 @@ fn text(failure: &Failure) -> String {
     }
 }
 
-fn again(seed: u64, n: Option<u16>) -> String {
-    let n = n.map_or(String::new(), |n| format!(" --n {n}"));
-    format!("voltcast seeds --from {seed} --count 1{n}")
-}
-
-fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
+fn report(args: &Args, what: What, tally: &Tally, seconds: f64) -> Result<(), String> {
     let stuck = tally.failures.values().filter(|(name, _)| name == "liveness").count();
     let broken = tally.failures.len() - stuck;
     let speed = tally.runs as f64 / seconds.max(1e-9);
@@ -155,7 +212,7 @@ fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
         tally.steps as f64 / seconds.max(1e-9) / 1e6,
     ))?;
     print(&format!("  {} blocks, highest view {}, runs per n: {}", tally.blocks, tally.views, counts.join(", ")))?;
-    print(&format!("  violations: {broken}, liveness failures: {stuck}"))?;
+    print(&format!("  violations: {broken}, liveness failures: {stuck}, safety void: {}", tally.void.len()))?;
     print(&format!(
         "  coverage: {} rules accepted, {} refusals by reason, {} behaviours by size; untried: {}",
         accepted.len(),
@@ -164,7 +221,7 @@ fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
         if untried.is_empty() { "none".to_owned() } else { untried.join(" ") },
     ))?;
     for (seed, (name, text)) in tally.failures.iter().take(10) {
-        print(&format!("  FAILED seed {seed}: {name}: {text}\n    again: {}", again(*seed, args.n)))?;
+        print(&format!("  FAILED seed {seed}: {name}: {text}\n    again: {}", what.again(*seed)))?;
     }
     let Some(file) = &args.json else { return Ok(()) };
     let report = Report {
@@ -178,6 +235,7 @@ fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
         blocks: tally.blocks,
         violations: broken,
         liveness_failures: stuck,
+        safety_void: tally.void.len(),
         per_n: &tally.per_n,
         behaviours: tally.behaviours.iter().map(|(name, n)| format!("{name} n={n}")).collect(),
         rules_accepted: accepted,
@@ -190,8 +248,8 @@ fn report(args: &Args, tally: &Tally, seconds: f64) -> Result<(), String> {
 }
 
 /// Prints the smallest scenario found that fails like this seed.
-fn smaller(seed: u64, n: Option<u16>, name: &str) -> Result<(), String> {
-    let scenario = swarm::scenario(seed, n).map_err(|e| e.to_string())?;
+fn smaller(seed: u64, what: What, name: &str) -> Result<(), String> {
+    let scenario = what.scenario(seed)?;
     let mut bench = Bench::default();
     let Some(failure) = bench.run(&scenario).map_err(|e| e.to_string())?.failure else {
         return print(&format!("  seed {seed} did not fail again"));

@@ -4,17 +4,22 @@
 //! run without them would do the same.
 
 mod agreement;
+mod carry;
+mod liveness;
 mod plant;
 mod proofs;
 mod stay;
 
 pub use agreement::Agreement;
+pub use carry::Carry;
+pub use liveness::{Healing, Liveness};
 pub use plant::{Owed, Station};
 pub use proofs::Proofs;
 
 use crate::clmmsc::PublicRecord;
 use crate::entities::actor::ActorId;
 use crate::entities::{Entity, Genesis, Packet, Setup};
+use crate::pbft::Quorum;
 use crate::sim::trace::{Effect, ItemId};
 
 /// What an effect broke.
@@ -47,21 +52,34 @@ pub struct Sight<'a> {
 /// All invariants of a run.
 #[derive(Clone, Debug)]
 pub struct Invariants {
+    quorum: Quorum,
     agreement: Agreement,
+    carry: Carry,
+    liveness: Liveness,
     proofs: Proofs,
     /// The world also tells it of every change at a plug.
     pub station: Station,
 }
 
 impl Invariants {
-    /// For `n` gateways of which `f` may be faulty.
-    pub fn new(n: u16, f: u16) -> Self {
-        Invariants { agreement: Agreement::new(n, f), proofs: Proofs::default(), station: Station::default() }
+    /// For these gateways on a network that heals, if it does.
+    pub fn new(quorum: Quorum, healing: Option<Healing>) -> Self {
+        Invariants {
+            quorum,
+            agreement: Agreement::new(quorum.n(), quorum.f()),
+            carry: Carry::default(),
+            liveness: Liveness::new(healing),
+            proofs: Proofs::default(),
+            station: Station::default(),
+        }
     }
 
     /// Looks at the next effect; most break nothing.
     pub fn observe(&mut self, effect: &Effect, sight: &Sight<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.agreement.observe(effect).into_iter().collect();
+        let sizes = (self.quorum.strong(), self.quorum.f());
+        found.extend(self.carry.observe(effect, &self.agreement, sizes.0, sight));
+        found.extend(self.liveness.observe(effect, &self.agreement, sizes, sight));
         found.extend(self.proofs.observe(effect, &self.agreement, sight));
         found.extend(self.station.observe(effect, sight));
         found

@@ -7,7 +7,7 @@
 mod options;
 mod shrink;
 
-pub use options::scenario;
+pub use options::{scenario, twins};
 pub use shrink::shrink;
 
 use crate::entities::Entity;
@@ -28,7 +28,7 @@ const MOST_STEPS: u64 = 4_000_000;
 /// How a run failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// An invariant broke with at most f faulty gateways.
+    /// An invariant broke with at most f faulty gateways; the LI ones are failures of liveness.
     Broken { id: String, text: String },
     /// After the healing somebody of C did not finish; who waits for what.
     Stuck { pending: Vec<(ActorId, String)> },
@@ -38,8 +38,8 @@ impl Failure {
     /// The kind of failure, for comparison while shrinking.
     pub fn name(&self) -> &str {
         match self {
-            Failure::Broken { id, .. } => id,
-            Failure::Stuck { .. } => "liveness",
+            Failure::Broken { id, .. } if !id.starts_with("LI-") => id,
+            Failure::Broken { .. } | Failure::Stuck { .. } => "liveness",
         }
     }
 }
@@ -54,6 +54,8 @@ pub struct Verdict {
     /// Highest view of C.
     pub views: u64,
     pub failure: Option<Failure>,
+    /// More than f were faulty, and what holds within f fell.
+    pub void: bool,
     pub coverage: Coverage,
 }
 
@@ -87,13 +89,17 @@ impl Bench {
         let mut world = self.world(s)?;
         let mut watch = Watch::new(s);
         let mut out = Vec::new();
-        let mut steps = 0;
+        let (mut steps, mut void) = (0, false);
         let failure = loop {
             out.clear();
             let more = world.step(&mut self.memo, &mut out);
             steps += 1;
             if let Some(broken) = out.iter().find_map(broken) {
                 break Some(broken);
+            }
+            if out.iter().any(|effect| matches!(effect.kind, Kind::SafetyVoid { .. })) {
+                void = true;
+                break None;
             }
             out.iter().for_each(|effect| watch.effect(effect));
             let done = steps % LOOK_EVERY == 0 && watch.healed(world.now()) && watch.done(&world);
@@ -114,6 +120,7 @@ impl Bench {
             blocks: core.iter().map(|r| r.executed().0).max().unwrap_or(0),
             views: core.iter().map(|r| r.level().view.0).max().unwrap_or(0),
             failure,
+            void,
             coverage,
         })
     }

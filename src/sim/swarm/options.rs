@@ -3,11 +3,11 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
 use crate::sim::adversary::{BehaviourKind, Trigger};
-use crate::sim::intervention::Behave;
+use crate::sim::intervention::{Behave, Skew, Slow};
 use crate::sim::network::{Latency, RuleArgs};
 use crate::sim::scenario::{Bootstrap, Fault, FaultDo, Scenario, ScenarioError, WorkloadKind};
 use crate::sim::streams::{Label, Streams};
-use crate::sim::units::{Dur, Many, Pattern, Ratio};
+use crate::sim::units::{Dur, Many, Pattern, Ratio, Shift};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
@@ -17,6 +17,8 @@ pub const SIZES: [u16; 8] = [4, 5, 6, 7, 8, 9, 10, 13];
 const BASE: &str = include_str!("base.toml");
 /// The unlucky part lasts until here at most.
 const STORM_MS: u64 = 3_000;
+/// Clocks are wrong by less than half of what a proposal's time may be off.
+const MOST_SKEW_MS: u64 = 2_000;
 
 /// Draws from the seed.
 struct Dice(ChaCha8Rng);
@@ -63,11 +65,46 @@ pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
     s.checked()
 }
 
+/// A scenario of twins (CONSENSUS.md §5.3): `liars` gateways, the first primaries more often, live twice under one key, and
+/// the seed decides who hears which body in which view. The network is quick and loses nothing.
+///
+/// # Errors
+/// If `n` is out of bounds or has fewer gateways than `liars`.
+pub fn twins(seed: u64, n: u16, liars: u16) -> Result<Scenario, ScenarioError> {
+    let mut dice = Dice(Streams::new(seed).get(Label::Swarm, 1, 0));
+    let mut s = Scenario::from_toml(BASE)?;
+    s.name = format!("twins {seed}");
+    s.seed = seed;
+    s.gateways.n = n;
+    s.gateways.crypto = Crypto::Stub;
+    s.bootstrap = Bootstrap::Given;
+    s.gateways.pipeline = 2;
+    s.gateways.batch_max = dice.pick(&[1, 4]);
+    s.gateways.batch_delay = Dur::ms(dice.pick(&[0, 20]));
+    s.gateways.t0 = Dur::ms(600);
+    s.gateways.status_every = Dur::ms(500);
+    s.cost.css = 0;
+    s.workload.kind = WorkloadKind::Steady;
+    s.workload.count = dice.between(2, 6) as u32;
+    s.workload.every = Dur::ms(dice.between(20, 400));
+    s.network.latency = Latency::Uniform(Dur::ms(5), Dur::ms(dice.pick(&[6, 20, 45])));
+    s.network.gst = Some(Dur::ms(0));
+    let mut left: Vec<u64> = (0..u64::from(n)).collect();
+    for _ in 0..liars.min(n) {
+        let at = if dice.one_in(2) { 0 } else { dice.below(left.len() as u64) as usize };
+        let node = gateway(left.remove(at));
+        s.behaviour.push(Behave { node, kind: BehaviourKind::Twins, when: Trigger::Always });
+    }
+    s.checked()
+}
+
 fn sizes(s: &mut Scenario, dice: &mut Dice) {
     let g = &mut s.gateways;
     g.pipeline = dice.between(1, 4) as u16;
     g.batch_max = dice.pick(&[1, 2, 4, 64]);
     g.batch_delay = Dur::ms(dice.pick(&[0, 5, 20, 60]));
+    g.checkpoint = dice.pick(&[2, 4, 16]);
+    g.status_every = Dur::ms(dice.pick(&[300, 1_000]));
     g.t0 = Dur::ms(dice.pick(&[300, 600, 1_200, 2_400]));
     s.cost.css = dice.pick(&[0, 1, 1, 4]);
 }
@@ -153,13 +190,30 @@ fn storm(s: &mut Scenario, n: u64, dice: &mut Dice) {
     let at = dice.moment();
     let until = Dur((at.0 + Dur::ms(dice.between(50, 2_000)).0).min(Dur::ms(STORM_MS).0));
     let rule = RuleArgs { from: some(n, dice), to: some(n, dice), until: Some(until), ..RuleArgs::default() };
-    let action = match dice.below(5) {
+    let flap = dice.one_in(4).then(|| Dur::ms(dice.between(5, 200)));
+    let rule = RuleArgs { flap, both: dice.one_in(3), ..rule };
+    let action = match dice.below(9) {
         0 => {
             let node = gateway(dice.below(n));
             s.fault.push(Fault { at: until, action: FaultDo::Resume(node) });
             FaultDo::Pause(node)
         }
         1 => FaultDo::Block(rule),
+        7 | 8 => {
+            let node = gateway(dice.below(n));
+            s.fault.push(Fault { at: until, action: FaultDo::Restart(node) });
+            FaultDo::Crash(node)
+        }
+        5 => {
+            let node = gateway(dice.below(n));
+            s.fault.push(Fault { at: until, action: FaultDo::Slow(Slow { node, times: 1 }) });
+            FaultDo::Slow(Slow { node, times: dice.between(2, 60) as u32 })
+        }
+        6 => {
+            let (node, most) = (gateway(dice.below(n)), MOST_SKEW_MS as i64);
+            let by = Shift((dice.below(2 * MOST_SKEW_MS) as i64 - most) * 1_000);
+            FaultDo::Skew(Skew { node, by })
+        }
         2 => FaultDo::Delay(RuleArgs { by: Some(Dur::ms(dice.between(10, 500))), ..rule }),
         3 => FaultDo::Loss(RuleArgs { ratio: Some(Ratio { num: dice.between(1, 9) as u32, den: 10 }), ..rule }),
         _ => FaultDo::Corrupt(rule),

@@ -18,7 +18,7 @@ use crate::ledger::{Digest, Micros};
 use crate::pbft::{self, Message, NodeId, Quorum};
 use crate::sim::adversary::{Ring, Wrapper};
 use crate::sim::intervention::{At, Intervention};
-use crate::sim::invariants::{Finding, Invariants, Sight};
+use crate::sim::invariants::{Finding, Healing, Invariants, Sight};
 use crate::sim::memo::Memo;
 use crate::sim::network::{Fate, Links, Passage};
 use crate::sim::observer::{Draft, Observer};
@@ -138,6 +138,8 @@ impl World {
         let refuse = |sentence: String| ScenarioError { place: None, sentence };
         let quorum = Quorum::new(scenario.gateways.n).map_err(|e| refuse(e.to_string()))?;
         let streams = Streams::new(scenario.seed);
+        let net = &scenario.network;
+        let healing = net.gst.map(|gst| Healing { gst: gst.micros(), delta: net.delta.0 });
         let cast = ceremony::hold(&scenario, streams, ring).map_err(refuse)?;
         let all: Vec<Intervention> = scenario.intervention.iter().cloned().chain(interventions).collect();
         let mut world = World {
@@ -157,7 +159,7 @@ impl World {
             plugs: BTreeMap::new(),
             waiting: BTreeMap::new(),
             observer: Observer::new(quorum.strong()),
-            invariants: Invariants::new(quorum.n(), quorum.f()),
+            invariants: Invariants::new(quorum, healing),
             faulty: BTreeSet::new(),
             ring: Ring::default(),
             interventions: all.into(),

@@ -190,7 +190,7 @@ impl World {
                 let set = self.nodes[usize::from(node)].timers.get(&timer).copied();
                 let Some((_, set)) = set.filter(|(g, _)| *g == generation) else { return };
                 self.node(node).timers.remove(&timer);
-                let kind = Kind::TimerFired { timer: timer.name().to_owned() };
+                let kind = Kind::TimerFired { timer: timer.name().into() };
                 (Some(self.emit(Some(actor), kind, Some(set), None)), Stimulus::Input(Input::Timer(timer)))
             }
             Arrival::Packet(flying) => {
@@ -314,11 +314,11 @@ impl World {
         for output in outputs {
             match output {
                 Output::Persist(what) => {
-                    self.emit(Some(actor), Kind::Persisted { what: what.to_owned() }, cause, None);
+                    self.emit(Some(actor), Kind::Persisted { what: what.into() }, cause, None);
                 }
                 Output::Record(record) => {
                     Arc::make_mut(&mut self.node(node).durable).apply(&record);
-                    self.emit(Some(actor), Kind::Persisted { what: record.name().to_owned() }, cause, None);
+                    self.emit(Some(actor), Kind::Persisted { what: record.name().into() }, cause, None);
                 }
                 Output::Send { to, packet } => {
                     let item = self.store(packet);
@@ -345,7 +345,7 @@ impl World {
 
     fn set_timer(&mut self, node: u16, timer: TimerId, after: Micros, cause: Option<EffectId>) {
         let actor = self.nodes[usize::from(node)].actor;
-        let kind = Kind::TimerSet { timer: timer.name().to_owned(), after_us: after.0 };
+        let kind = Kind::TimerSet { timer: timer.name().into(), after_us: after.0 };
         let set = self.emit(Some(actor), kind, cause, None);
         let state = self.node(node);
         state.generation += 1;

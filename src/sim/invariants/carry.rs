@@ -1,0 +1,201 @@
+//! SI-3, SI-4 and SI-14 (CONSENSUS.md §6): what a commit rests on, what a new view must carry over, and that nothing is
+//! said before it is durable.
+//!
+//! SI-3 and SI-4 are the two steps of the argument why a committed slot survives (§3.14-2, §3.14-3), looked at live.
+
+use super::{Agreement, Finding, Sight};
+use crate::entities::Entity;
+use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::{FactKind, VoteKind};
+use crate::ledger::Digest;
+use crate::sim::trace::{Effect, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an accepted NEW-VIEW fixes.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    pub min_s: u64,
+    pub slots: BTreeMap<u64, Digest>,
+}
+
+/// SI-3, SI-4 and SI-14 over all gateways of C.
+#[derive(Clone, Default, Debug)]
+pub struct Carry {
+    /// Who ever held a Prepared certificate, by (slot, view, digest).
+    prepared: BTreeMap<(u64, u64, Digest), BTreeSet<ActorId>>,
+    /// Views and digests committed in C, by slot.
+    committed: BTreeMap<u64, BTreeSet<(u64, Digest)>>,
+    /// What each view that somebody of C entered began with.
+    opened: BTreeMap<u64, Fixed>,
+    /// Votes given by each gateway, and votes it made durable.
+    said: BTreeMap<ActorId, BTreeSet<(VoteKind, u64, u64)>>,
+    durable: BTreeMap<ActorId, u64>,
+}
+
+/// The name under which a gateway persists a vote.
+const VOTE: &str = "vote";
+
+impl Carry {
+    /// Looks at the next effect; `strong` is q.
+    pub fn observe(
+        &mut self,
+        effect: &Effect,
+        agreement: &Agreement,
+        strong: u16,
+        sight: &Sight<'_>,
+    ) -> Option<Finding> {
+        let who = effect.actor.filter(|a| a.role == Role::Css && !agreement.faulty().contains(a))?;
+        match &effect.kind {
+            Kind::Persisted { what } if what == VOTE => {
+                *self.durable.entry(who).or_default() += 1;
+                None
+            }
+            Kind::Fact(FactKind::Voted { vote, view, seq, .. }) => self.speaks(who, (*vote, *view, *seq)),
+            Kind::Fact(FactKind::Prepared { view, seq, digest }) => {
+                self.prepared.entry((*seq, *view, *digest)).or_default().insert(who);
+                None
+            }
+            Kind::Fact(FactKind::Committed { view, seq, digest }) => {
+                self.commits(who, (*view, *seq, *digest), agreement, strong)
+            }
+            Kind::Fact(FactKind::NewView { view, .. }) => {
+                let Some(Entity::Css(css)) = (sight.entity)(who) else { return None };
+                let nv = css.replica()?.entered_by().filter(|nv| nv.view().0 == *view)?;
+                let slots = nv.o.iter().map(|fixed| (fixed.seq.0, fixed.digest)).collect();
+                let fixed = Fixed { min_s: nv.signed.statement.seq.0, slots };
+                self.opens(who, *view, fixed, agreement)
+            }
+            _ => None,
+        }
+    }
+
+    /// SI-14: a vote that is said was made durable before.
+    fn speaks(&mut self, who: ActorId, vote: (VoteKind, u64, u64)) -> Option<Finding> {
+        let said = self.said.entry(who).or_default();
+        said.insert(vote);
+        let durable = self.durable.get(&who).copied().unwrap_or(0);
+        let early = said.len() as u64 > durable;
+        let text = || format!("{who} said {:?} of view {}, slot {} before it was durable", vote.0, vote.1, vote.2);
+        early.then(|| Finding::broken("SI-14", text()))
+    }
+
+    /// SI-3: enough of C have held a Prepared certificate for what one of C commits.
+    fn commits(
+        &mut self,
+        who: ActorId,
+        (view, seq, digest): (u64, u64, Digest),
+        agreement: &Agreement,
+        strong: u16,
+    ) -> Option<Finding> {
+        self.committed.entry(seq).or_default().insert((view, digest));
+        let holders = self.prepared.get(&(seq, view, digest));
+        let have = holders.map_or(0, |set| set.iter().filter(|a| !agreement.faulty().contains(a)).count());
+        let need = usize::from(strong).saturating_sub(agreement.faulty().len());
+        if have < need {
+            let text = format!("{who} committed slot {seq} of view {view}, which only {have} of {need} had prepared");
+            return agreement.gated("SI-3", text);
+        }
+        let later = self.opened.range(view + 1..);
+        let lost = later.into_iter().find(|(_, fixed)| fixed.loses(seq, digest)).map(|(u, _)| *u)?;
+        agreement.gated("SI-4", format!("{who} committed slot {seq} of view {view}, which view {lost} did not carry"))
+    }
+
+    /// SI-4: a view that somebody of C enters carries what was committed before it.
+    fn opens(&mut self, who: ActorId, view: u64, fixed: Fixed, agreement: &Agreement) -> Option<Finding> {
+        let mut before = self.committed.iter().flat_map(|(seq, all)| all.iter().map(move |(v, d)| (*seq, *v, *d)));
+        let lost = before.find(|(seq, v, digest)| *v < view && fixed.loses(*seq, *digest));
+        self.opened.entry(view).or_insert(fixed);
+        let (seq, v, _) = lost?;
+        agreement.gated("SI-4", format!("{who} entered view {view}, which lost slot {seq} committed in view {v}"))
+    }
+}
+
+impl Fixed {
+    /// The slot is above the stable state and not fixed to this digest.
+    fn loses(&self, seq: u64, digest: Digest) -> bool {
+        self.min_s < seq && self.slots.get(&seq) != Some(&digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Micros;
+    use crate::sim::trace::EffectId;
+
+    const A: Digest = Digest([1; 32]);
+    const B: Digest = Digest([2; 32]);
+
+    fn css(index: u16) -> ActorId {
+        ActorId::new(Role::Css, index)
+    }
+
+    fn rules(liars: u16) -> (Carry, Agreement) {
+        let mut agreement = Agreement::new(4, 1);
+        for who in 0..liars {
+            let kind = Kind::Behaves { behaviour: Some("equivocating_primary".into()) };
+            let (actor, t) = (Some(css(who)), Micros(0));
+            let (id, needs) = (EffectId(0), Vec::new());
+            agreement.observe(&Effect { id, step: 0, t, actor, kind, cause: None, needs, rule: None });
+        }
+        (Carry::default(), agreement)
+    }
+
+    fn prepare(carry: &mut Carry, who: u16, seq: u64, digest: Digest) {
+        carry.prepared.entry((seq, 0, digest)).or_default().insert(css(who));
+    }
+
+    fn id(finding: Option<Finding>) -> Option<&'static str> {
+        finding.map(|f| match f {
+            Finding::Broken { id, .. } => id,
+            Finding::Void { .. } => "void",
+        })
+    }
+
+    #[test]
+    fn a_commit_that_too_few_prepared_breaks_si_3() {
+        let (mut carry, agreement) = rules(0);
+        (0..3).for_each(|who| prepare(&mut carry, who, 1, A));
+        assert_eq!(carry.commits(css(0), (0, 1, A), &agreement, 3), None);
+        assert_eq!(id(carry.commits(css(0), (0, 1, B), &agreement, 3)), Some("SI-3"));
+        (0..2).for_each(|who| prepare(&mut carry, who, 2, A));
+        assert_eq!(id(carry.commits(css(0), (0, 2, A), &agreement, 3)), Some("SI-3"));
+        // With one known liar among those who may have prepared, two of C are enough.
+        let (mut carry, agreement) = rules(1);
+        (1..3).for_each(|who| prepare(&mut carry, who, 1, A));
+        assert_eq!(carry.commits(css(1), (0, 1, A), &agreement, 3), None);
+    }
+
+    #[test]
+    fn a_view_that_loses_a_commit_breaks_si_4_in_either_order() {
+        let fixed = |min_s, slots: &[(u64, Digest)]| Fixed { min_s, slots: slots.iter().copied().collect() };
+        for (fixed, lost) in
+            [(fixed(0, &[(1, A)]), false), (fixed(1, &[]), false), (fixed(0, &[(1, B)]), true), (fixed(0, &[]), true)]
+        {
+            let expected = lost.then_some("SI-4");
+            let (mut carry, agreement) = rules(0);
+            (0..3).for_each(|who| prepare(&mut carry, who, 1, A));
+            assert_eq!(carry.commits(css(0), (0, 1, A), &agreement, 3), None);
+            assert_eq!(id(carry.opens(css(1), 2, fixed.clone(), &agreement)), expected);
+            let (mut carry, agreement) = rules(0);
+            (0..3).for_each(|who| prepare(&mut carry, who, 1, A));
+            assert_eq!(id(carry.opens(css(1), 2, fixed, &agreement)), None);
+            assert_eq!(id(carry.commits(css(0), (0, 1, A), &agreement, 3)), expected);
+        }
+        let (mut carry, agreement) = rules(2);
+        (0..4).for_each(|who| prepare(&mut carry, who, 1, A));
+        carry.commits(css(2), (0, 1, A), &agreement, 3);
+        assert_eq!(id(carry.opens(css(3), 2, fixed(0, &[]), &agreement)), Some("void"));
+    }
+
+    #[test]
+    fn a_vote_before_its_record_breaks_si_14() {
+        let mut carry = Carry::default();
+        let vote = |seq| (VoteKind::Prepare, 0, seq);
+        *carry.durable.entry(css(1)).or_default() += 1;
+        assert_eq!(carry.speaks(css(1), vote(1)), None);
+        assert_eq!(carry.speaks(css(1), vote(1)), None, "said again");
+        assert_eq!(id(carry.speaks(css(1), vote(2))), Some("SI-14"));
+        assert_eq!(id(carry.speaks(css(2), vote(1))), Some("SI-14"), "of another gateway");
+    }
+}
