@@ -169,6 +169,25 @@ fn bug_15_nothing_executes_over_a_gap() {
 }
 
 #[test]
+fn bug_17_a_diverged_state_is_noticed_at_the_next_checkpoint() {
+    let mut net = Net::with(Arc::new(config_with(4, 2, 4)));
+    net.filter = Box::new(|_, _, m| (m.name() != "CHECKPOINT").then(|| m.clone()));
+    for number in 0..2 {
+        net.request(0, &sigma(number));
+        net.run_ms(100);
+    }
+    assert_eq!(net.replicas[1].executed(), Seq(2));
+    for who in [0, 2, 3] {
+        let signed = statement(&net.cfg, Kind::Checkpoint, who, 0, 2, OTHER, Digest::ZERO);
+        net.give(1, who, Message::Checkpoint(signed));
+    }
+    assert!(net.rejected(1, Rule::Cp4, &Reason::Diverged));
+    let votes = net.count("PREPARE");
+    net.give(1, 0, pre_prepare(&net.cfg, 0, &proposal(&net.cfg, 3, vec![sigma(3)])));
+    assert_eq!(net.count("PREPARE"), votes, "no vote on a state that nobody shares");
+}
+
+#[test]
 fn bug_18_no_vote_outside_the_window() {
     let mut net = Net::new(4);
     let high = net.cfg.l;
