@@ -143,8 +143,7 @@ fn bug_21_a_view_is_opened_once() {
     net.request(1, &sigma(1));
     net.run_ms(10_000);
     assert_eq!(net.replicas[1].level().view, View(1));
-    assert_eq!(net.count("VIEW-CHANGE"), 3 * 3);
-    // A late VIEW-CHANGE is answered to its sender, and to nobody else.
+    // VIEW-CHANGEs are said again while they wait. A late VIEW-CHANGE is answered to its sender, and to nobody else.
     assert_eq!(net.count("NEW-VIEW") - net.answers, 3);
     net.answers = 0;
     let sent = net.count("NEW-VIEW");
