@@ -8,6 +8,7 @@ pub mod clmmsc;
 pub mod entities;
 pub mod lab;
 pub mod ledger;
+mod mutants;
 #[cfg(feature = "page")]
 pub mod page;
 pub mod pbft;

@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use voltcast::sim::diagram::{Subject, mermaid};
+use voltcast::sim::scenario::Scenario;
+use voltcast::sim::timelines::{BranchId, Timelines, Until};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -58,4 +61,37 @@ fn links_lead_somewhere() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     let readme = root().join("README.md");
     assert!(fault(&readme, "docs/nothing.md").is_some() && fault(&readme, "src/clmmsc/kgc.rs#nobody").is_some());
+}
+
+/// What the run of a marker such as `day4 slot 1` draws.
+fn drawn(marker: &str) -> String {
+    let words: Vec<&str> = marker.split(' ').collect();
+    let [scenario, kind, number] = words[..] else { panic!("{marker}: scenario, kind and number are wanted") };
+    let number = number.parse().unwrap();
+    let subject = if kind == "slot" { Subject::Slot(number) } else { Subject::View(number) };
+    let mut run = Timelines::open_headless(Scenario::preset(scenario).unwrap(), vec![]).unwrap();
+    run.run(BranchId(0), Until::End, u32::MAX);
+    mermaid(run.trace(BranchId(0)), subject).expect("the run has it")
+}
+
+/// `UPDATE_DIAGRAMS=1` writes what the runs draw today.
+#[test]
+fn diagrams_are_what_happened() {
+    let path = root().join("docs/consensus.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut parts = text.split("<!-- diagram: ");
+    let mut again = parts.next().unwrap().to_owned();
+    let mut count = 0;
+    for part in parts {
+        let (marker, rest) = part.split_once(" -->").unwrap();
+        let (_, after) = rest.split_once("```mermaid\n").and_then(|(_, block)| block.split_once("```")).unwrap();
+        again += &format!("<!-- diagram: {marker} -->\n```mermaid\n{}```{after}", drawn(marker));
+        count += 1;
+    }
+    assert_eq!(count, 2);
+    if std::env::var_os("UPDATE_DIAGRAMS").is_some() {
+        fs::write(&path, again).unwrap();
+    } else {
+        assert!(again == text, "docs/consensus.md shows another run; UPDATE_DIAGRAMS=1 draws it anew");
+    }
 }

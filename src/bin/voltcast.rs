@@ -8,6 +8,8 @@
 mod attacks;
 #[path = "voltcast/audit.rs"]
 mod audit;
+#[path = "voltcast/diagram.rs"]
+mod diagram;
 #[path = "voltcast/seeds.rs"]
 mod seeds;
 #[path = "voltcast/vectors.rs"]
@@ -32,6 +34,7 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast audit (--scenario NAME|FILE | --link LINK) [--seed N] [--n N] [--do WHAT]…
   voltcast scenarios
   voltcast scenario NAME|FILE [--explain]
+  voltcast diagram --scenario NAME|FILE (--slot S | --view V)
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
   voltcast seeds --from S --count K [--n N] [--jobs J] [--json FILE]
@@ -69,6 +72,7 @@ fn command(args: &[String]) -> Result<bool, String> {
         "scenario" => show(rest),
         "seeds" => seeds::command(rest),
         "twins" => seeds::twins(rest),
+        "diagram" => diagram::command(rest),
         "vectors" => vectors::command(rest),
         #[cfg(feature = "attack-lab")]
         "attacks" => attacks::command(rest),

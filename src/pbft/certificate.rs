@@ -9,6 +9,7 @@ use crate::ledger::block::BlockHeader;
 use crate::ledger::chain::MerklePath;
 use crate::ledger::state::{Nullifiers, State};
 use crate::ledger::{Digest, ProposalHeader, Seq};
+use crate::mutants::mutant;
 
 /// Signatures by distinct replicas, ascending.
 pub type Signatures = Vec<(ReplicaId, Sig)>;
@@ -79,9 +80,10 @@ fn quorum_signed(
     verify: &mut dyn Verifier,
 ) -> bool {
     sigs.len() == usize::from(need)
-        && sigs.is_sorted_by(|a, b| a.0 < b.0)
+        && (sigs.is_sorted_by(|a, b| a.0 < b.0) || mutant!("count-dups"))
         && sigs.iter().all(|(who, _)| who.0 < cfg.quorum.n())
-        && sigs.iter().all(|(who, sig)| verify.statement(*who, &statement(cfg, kind, *who, at), sig))
+        && (mutant!("skip-cert")
+            || sigs.iter().all(|(who, sig)| verify.statement(*who, &statement(cfg, kind, *who, at), sig)))
 }
 
 impl Prepared {

@@ -11,6 +11,7 @@ use super::proposal;
 use super::types::{ReplicaId, Verifier, View};
 use crate::ledger::codec::{Decoded, Malformed, ParseSigma, Reader, Writer};
 use crate::ledger::{Digest, Proposal};
+use crate::mutants::mutant;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -215,7 +216,9 @@ impl Evidence {
     /// No correct replica signs this.
     fn forbidden(&self, cfg: &Config, verify: &mut dyn Verifier) -> bool {
         match self {
-            Evidence::Equivocation(a, b) => exclusive(&a.statement, &b.statement),
+            Evidence::Equivocation(a, b) => {
+                exclusive(&a.statement, &b.statement) || (mutant!("ev-bytes") && a.sig != b.sig)
+            }
             Evidence::CrossPhase { vote, commit } => crosses(&vote.statement, &commit.statement),
             Evidence::PrimaryVote(signed) => {
                 let st = &signed.statement;

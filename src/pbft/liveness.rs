@@ -9,6 +9,7 @@ use super::rule::{About, Rule};
 use super::types::View;
 use crate::ledger::codec::Writer;
 use crate::ledger::{Micros, Seq};
+use crate::mutants::mutant;
 use std::collections::BTreeMap;
 
 /// Timers that are set, and what their patience was measured from.
@@ -36,7 +37,8 @@ impl Replica {
     /// OSDI'99 §4.5.2: doubles with every view without progress, up to a cap. It depends on views only, so replicas that
     /// were pulled along wait as long as those that timed out.
     pub(super) fn timeout(&self) -> Micros {
-        let attempts = self.level().view.0.saturating_sub(self.progress_view.0);
+        let since = if mutant!("local-attempts") { self.awaited } else { self.progress_view };
+        let attempts = if mutant!("no-backoff") { 0 } else { self.level().view.0.saturating_sub(since.0) };
         let doublings = attempts.saturating_sub(1).min(u64::from(self.cfg.backoff_cap.min(32)));
         Micros(self.cfg.t0.0.saturating_mul(1 << doublings))
     }

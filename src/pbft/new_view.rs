@@ -9,6 +9,7 @@ use super::rule::{Reason, Rule};
 use super::types::{ReplicaId, Verifier, View};
 use crate::ledger::proposal::null_digest;
 use crate::ledger::{Digest, Seq};
+use crate::mutants::mutant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,7 +37,8 @@ fn chosen(v_set: &[Arc<ViewChange>], min_s: Seq) -> BTreeMap<Seq, &Arc<Prepared>
 
 /// OSDI'99 §4.4: each slot keeps the digest prepared in the highest view; slots nobody prepared become null.
 pub fn select(v_set: &[Arc<ViewChange>]) -> Plan {
-    let min_s = v_set.iter().map(|vc| vc.stable.seq).max().unwrap_or_default();
+    let members = v_set.len().min(if mutant!("min-s") { 1 } else { v_set.len() });
+    let min_s = v_set[..members].iter().map(|vc| vc.stable.seq).max().unwrap_or_default();
     let best = chosen(v_set, min_s);
     let max_s = best.last_key_value().map_or(min_s, |(seq, _)| *seq);
     let null = null_digest();
@@ -101,6 +103,9 @@ pub fn signed_here(cfg: &Config, signed: &Signed, verify: &mut dyn Verifier) -> 
 /// # Errors
 /// The first rule that fails.
 pub fn validate(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> Result<Plan, (Rule, Reason)> {
+    if mutant!("any-nv") {
+        return Ok(select(&nv.v_set));
+    }
     let plan = check_content(cfg, nv, verify)?;
     check_pre_prepares(cfg, nv, nv.view(), verify)?;
     Ok(plan)
@@ -128,7 +133,7 @@ pub fn check_content(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> R
     }
     let plan = select(&nv.v_set);
     let given: Vec<(Seq, Digest)> = nv.o.iter().map(|fixed| (fixed.seq, fixed.digest)).collect();
-    if given != plan.slots {
+    if given != plan.slots && !mutant!("trust-o") {
         let wrong = plan.slots.iter().zip(&given).find(|(a, b)| a != b).map(|(a, _)| a.0);
         let first_beyond = Seq(plan.min_s.0 + 1 + plan.slots.len().min(given.len()) as u64);
         return Err((Rule::Nv5, Reason::WrongSelection(wrong.unwrap_or(first_beyond))));

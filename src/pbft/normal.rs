@@ -12,6 +12,7 @@ use super::rule::{About, Reason, Rule};
 use super::types::ReplicaId;
 use crate::ledger::proposal::null_digest;
 use crate::ledger::{Digest, Micros, Proposal, Seq};
+use crate::mutants::mutant;
 use std::sync::Arc;
 
 /// The ids under which the rules common to prepare and commit are reported.
@@ -70,7 +71,7 @@ impl Replica {
         let st = &signed.statement;
         let rules = rules(kind);
         let leads = self.cfg.quorum.primary(st.view) == st.sender;
-        if kind == Kind::PrePrepare && !leads {
+        if kind == Kind::PrePrepare && !leads && !mutant!("any-primary") {
             return Err(NotNow::Reject(Rule::Pp1, Reason::NotPrimary));
         }
         if kind == Kind::Prepare && leads {
@@ -90,7 +91,7 @@ impl Replica {
         if st.seq <= window.low {
             return Err(NotNow::Reject(rules.window, Reason::BelowWindow));
         }
-        if st.seq > window.high {
+        if st.seq > window.high && !mutant!("no-window") {
             let near = st.seq.0 <= window.high.0.saturating_add(self.cfg.l);
             let verdict = if near { NotNow::Hold } else { NotNow::Reject };
             return Err(verdict(rules.window, Reason::AboveWindow));
@@ -128,6 +129,9 @@ impl Replica {
         io: &mut Io<'_>,
     ) {
         let st = signed.statement;
+        if mutant!("early-effect") {
+            self.pool_from_proposal(now, proposal);
+        }
         if let Err((rule, reason)) = self.check_proposal(arrived, signed, proposal, io) {
             self.examine_proposal(signed, proposal, rule, io);
             return io.reject(rule, reason, about(signed));
@@ -188,6 +192,9 @@ impl Replica {
 
     fn on_prepare_or_commit(&mut self, now: Micros, signed: &Signed, io: &mut Io<'_>) {
         let st = &signed.statement;
+        if mutant!("drop-early") && self.log.slot(st.seq).is_none_or(|slot| slot.pp.is_none()) {
+            return;
+        }
         let slot = self.log.slot_mut(st.seq);
         let votes = if st.kind == Kind::Prepare { &slot.prepares } else { &slot.commits };
         if let Some(first) = votes.of(st.sender) {
@@ -281,7 +288,11 @@ impl Replica {
     pub(super) fn execute_ready(&mut self, now: Micros, io: &mut Io<'_>) {
         let before = self.executed();
         loop {
-            let next = Seq(self.executed().0 + 1);
+            let mut next = Seq(self.executed().0 + 1);
+            if mutant!("gap") {
+                let decided = self.log.slots.range(next..).find(|(_, slot)| slot.committed.is_some());
+                next = decided.map_or(next, |(seq, _)| *seq);
+            }
             let Some(slot) = self.log.slot(next) else { break };
             let Some(cert) = slot.committed.clone() else { break };
             let body = slot.bodies.get(&cert.digest).cloned();
@@ -310,6 +321,9 @@ impl Replica {
     pub(super) fn after_execution(&mut self, now: Micros) {
         self.refresh_busy();
         self.pool.drop_executed(self.chain.state());
+        if mutant!("global-timer") {
+            self.pool.enter_view(now);
+        }
         self.activate(now);
         self.end_sync();
     }

@@ -3,6 +3,7 @@
 //! This is the only file that may do arithmetic on n and f.
 
 use super::types::{ReplicaId, View};
+use crate::mutants::mutant;
 
 /// Sizes of quorums among `n` replicas of which at most `f` are faulty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,8 +29,8 @@ impl Quorum {
     /// Fewer than 4 or more than 128 replicas.
     pub fn new(n: u16) -> Result<Self, QuorumError> {
         match n {
-            0..=3 => Err(QuorumError::TooFew),
-            4..=Self::MAX => Ok(Quorum { n, f: (n - 1) / 3 }),
+            0..=3 if !mutant!("small-n") => Err(QuorumError::TooFew),
+            0..=Self::MAX => Ok(Quorum { n, f: n.saturating_sub(1) / 3 }),
             _ => Err(QuorumError::TooMany),
         }
     }
@@ -45,7 +46,7 @@ impl Quorum {
 
     /// q = ⌈(n+f+1)/2⌉: two strong quorums share a correct replica.
     pub fn strong(self) -> u16 {
-        (self.n + self.f + 2) / 2
+        if mutant!("quorum-2f1") { self.f + self.f + 1 } else { (self.n + self.f + 2) / 2 }
     }
 
     /// f+1: at least one of them is correct.
@@ -55,7 +56,7 @@ impl Quorum {
 
     /// PREPAREs that, with the pre-prepare, make a strong quorum: q − 1.
     pub fn prepares(self) -> u16 {
-        self.strong() - 1
+        if mutant!("prepare-2f1") { self.strong() } else { self.strong() - 1 }
     }
 
     /// The least number of liars that can fork: the overlap of two strong quorums.

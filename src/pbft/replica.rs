@@ -11,7 +11,7 @@ use super::config::Config;
 use super::io::{Input, Io, Timer};
 use super::liveness::Liveness;
 use super::log::{Held, Log};
-use super::message::{DataSet, Envelope, Fetch, Kind, Message, NewView, Signed, Status, ViewChange, Want};
+use super::message::{DataSet, Envelope, Fetch, Kind, Message, NewView, Signed, Statement, Status, ViewChange, Want};
 use super::new_view;
 use super::pool::Pool;
 use super::rule::{About, Reason, Rule};
@@ -21,6 +21,7 @@ use super::types::{NodeId, ReplicaId, Signer, View};
 use crate::ledger::codec::Writer;
 use crate::ledger::hash::c32;
 use crate::ledger::{Chain, Digest, Micros, Seq, Sigma};
+use crate::mutants::mutant;
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -211,11 +212,24 @@ impl Replica {
         if st.sender.0 >= self.cfg.quorum.n() {
             return Err((Rule::Env2, Reason::UnknownSender));
         }
-        if !io.verify.statement(st.sender, st, &signed.sig) {
+        if !self.signature_holds(signed, io) {
             let rule = if kind == Kind::DataSet { Rule::Ds1 } else { Rule::Env3 };
             return Err((rule, Reason::BadSignature));
         }
         Ok(())
+    }
+
+    fn signature_holds(&self, signed: &Signed, io: &mut Io<'_>) -> bool {
+        let st = &signed.statement;
+        if mutant!("no-kind") && st.kind == Kind::Commit {
+            let prepare = Statement { kind: Kind::Prepare, ..*st };
+            return [*st, prepare].iter().any(|st| io.verify.statement(st.sender, st, &signed.sig));
+        }
+        if mutant!("sender") {
+            let by = |sender| Statement { sender, ..*st };
+            return self.cfg.quorum.all().any(|who| io.verify.statement(who, &by(who), &signed.sig));
+        }
+        io.verify.statement(st.sender, st, &signed.sig)
     }
 
     // ---- where we stand

@@ -12,6 +12,7 @@ use super::new_view;
 use super::rule::Rule;
 use super::types::{Just, ReplicaId, Signer, View};
 use crate::ledger::{Digest, Seq, Sigma};
+use crate::mutants::mutant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -147,7 +148,7 @@ impl Safety {
             .filter_map(|k| self.votes.get(&(*k, seq)))
             .any(|(v, d, _)| *v == view && *d != digest);
         allow(!clash, Rule::Sf2)?;
-        if self.votes.insert((kind, seq), at_vote) != Some(at_vote) {
+        if self.votes.insert((kind, seq), at_vote) != Some(at_vote) && !mutant!("amnesia") {
             io.persist(Record::Vote { kind, view, seq, digest, just });
         }
         Ok(self.sign(kind, view, seq, digest, just))
@@ -185,7 +186,9 @@ impl Safety {
         let view = self.current(cert.seq, window)?;
         allow(cert.view == view && cert.just == self.just, Rule::Sf1)?;
         allow(cert.prepares.len() == usize::from(self.cfg.quorum.prepares()), Rule::Sf4)?;
-        io.persist(Record::Prepared(cert.clone()));
+        if !mutant!("late-persist") {
+            io.persist(Record::Prepared(cert.clone()));
+        }
         self.vote(Kind::Commit, (view, cert.seq, cert.digest, cert.just), io)
     }
 

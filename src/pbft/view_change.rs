@@ -12,12 +12,14 @@ use super::replica::{Replica, about};
 use super::rule::{About, Reason, Rule};
 use super::types::{NodeId, View};
 use crate::ledger::{Micros, Seq};
+use crate::mutants::mutant;
 use std::sync::Arc;
 
 impl Replica {
     /// OSDI'99 §4.4: stop voting and tell everybody what prepared here.
     pub(super) fn start_view_change(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
-        let p = self.log.slots.values().filter_map(|slot| slot.prepared.clone()).collect();
+        let known = self.log.slots.values().filter(|_| !mutant!("drop-p"));
+        let p = known.filter_map(|slot| slot.prepared.clone()).collect();
         let stable = (**self.ckpt.stable()).clone();
         let vc = match self.safety.view_change(target, stable, p, io) {
             Ok(vc) => vc,
@@ -40,6 +42,9 @@ impl Replica {
         if self.vcs.get(&vc.sender()).is_some_and(|old| old.target() >= vc.target()) {
             return io.reject(Rule::Vc1, Reason::DuplicateVote, about(signed));
         }
+        if mutant!("local-valid") && vc.p.iter().any(|cert| self.log.slot(cert.seq).is_none()) {
+            return io.reject(Rule::Vc4, Reason::BadCertificate, about(signed));
+        }
         if let Err((rule, reason)) = new_view::check_view_change(&self.cfg, vc, io.verify) {
             self.accuse(Evidence::InvalidViewChange(vc.clone()), io);
             return io.reject(rule, reason, about(signed));
@@ -54,6 +59,9 @@ impl Replica {
         }
         if target <= self.level().view && self.normal() {
             if let Some(nv) = self.new_view.clone() {
+                if mutant!("double-nv") {
+                    io.broadcast(Message::NewView(nv.clone()));
+                }
                 io.send(from, Message::NewView(nv));
             }
         } else {
@@ -76,7 +84,7 @@ impl Replica {
         let level = self.level();
         let others = self.vcs.iter().filter(|(who, _)| **who != self.me).map(|(_, vc)| vc.target());
         let above: Vec<View> = others.filter(|view| *view > level.view).collect();
-        if above.len() >= usize::from(quorum.weak()) {
+        if above.len() >= usize::from(if mutant!("join-one") { 1 } else { quorum.weak() }) {
             let join = above.into_iter().min().unwrap_or(target);
             io.note(Rule::Vc5, About::View(join));
             return self.start_view_change(now, join, io);
@@ -104,11 +112,14 @@ impl Replica {
     /// OSDI'99 §4.4: a NEW-VIEW is recomputed, not obeyed.
     pub(super) fn on_new_view(&mut self, now: Micros, nv: &Arc<NewView>, io: &mut Io<'_>) {
         let (signed, view, level) = (&nv.signed, nv.view(), self.level());
+        if mutant!("commit-lock") && self.executed() > Seq(0) {
+            return;
+        }
         self.examine_new_view(nv, io);
         if view == View(0) || self.cfg.quorum.primary(view) != signed.statement.sender {
             return io.reject(Rule::Nv1, Reason::NotPrimary, about(signed));
         }
-        if view < level.view {
+        if view < level.view && !mutant!("view-back") {
             return io.reject(Rule::Nv2, Reason::StaleView, about(signed));
         }
         if view == level.view && !level.changing {

@@ -3,6 +3,7 @@
 
 pub mod adversary;
 pub mod audit;
+pub mod diagram;
 pub mod export;
 pub mod forensics;
 pub mod inspect;

@@ -2,6 +2,8 @@
 //! codec. Tests bend messages on their way with a filter.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod scripts;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask serve | build | test | fuzz | bench-web | bench-frames`.
+//! The project's commands: `cargo xtask serve | build | test | fuzz | bench-web | bench-frames | canaries`.
 //!
 //! A small program on the standard library alone, so that it is there seconds after a checkout. It finds or installs
 //! the tools the project needs in the versions the project was tested with ([`tools`], [`browser`]), calls Trunk for
@@ -9,6 +9,7 @@
 
 mod bench_web;
 mod browser;
+mod canaries;
 mod fuzz;
 mod process;
 mod server;
@@ -28,6 +29,7 @@ usage: cargo xtask COMMAND
                      every fuzz target, or the named ones, for N seconds each (default: 30); needs a C++ compiler
   bench-web [quick]  the scheme beside other libraries in Chromium, written to target/bench-web.json and .svg
   bench-frames       frames at n = 31 and time to first interaction in Chromium, written to target/perf.json
+  canaries [NAME...] builds classic bugs of PBFT into the tests, one at a time, and expects each to be noticed
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["bench-web"] => bench_web::measure(""),
         ["bench-web", "quick"] => bench_web::measure("?quick"),
         ["bench-frames"] => stages::bench_frames(),
+        ["canaries", names @ ..] => canaries::run(names),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
