@@ -70,7 +70,7 @@ impl World {
         Ref::map(self.known.borrow(), |known| &known[..n])
     }
 
-    /// A σ of [`MESSAGE`] to each of these, under a nonce of its own.
+    /// A σ of `MESSAGE` to each of these, under a nonce of its own.
     ///
     /// # Panics
     /// If the scheme refuses.
