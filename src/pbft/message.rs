@@ -75,6 +75,16 @@ pub struct Statement {
 impl Statement {
     pub const LEN: usize = 131;
 
+    /// Whether the fields that its kind does not use are zero (CONSENSUS.md §2.3). Certificates write the statement anew
+    /// from their own fields, so a signature over anything else would make a certificate that nobody accepts.
+    pub fn unused_are_zero(&self) -> bool {
+        match self.kind {
+            Kind::PrePrepare | Kind::Prepare | Kind::Commit => true,
+            Kind::Checkpoint | Kind::Fetch | Kind::Seal => self.view == View(0) && self.just == Digest::ZERO,
+            Kind::ViewChange | Kind::NewView | Kind::DataSet | Kind::Status => self.just == Digest::ZERO,
+        }
+    }
+
     /// The vote body of CLMMSC.md §10.
     pub fn bytes(&self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];

@@ -203,7 +203,7 @@ impl Replica {
             Message::NewView(m) => new_view::new_view_binds(m),
             _ => true,
         };
-        if kind != st.kind || !binds {
+        if kind != st.kind || !binds || !st.unused_are_zero() {
             return Err((Rule::Env1, Reason::Malformed));
         }
         if st.network_id != self.cfg.network_id {

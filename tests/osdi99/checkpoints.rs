@@ -45,6 +45,17 @@ pub fn s4_3_cp1_refuses_what_is_no_checkpoint_or_below_the_window() {
     assert!(net.rejected(1, Rule::Cp1, &Reason::BelowWindow));
 }
 
+/// A liar's signature over a view would spoil the proof of everybody who counts it.
+#[test]
+pub fn s4_3_env1_refuses_a_checkpoint_that_names_a_view_or_a_new_view() {
+    let mut net = short();
+    for (view, just) in [(1, Digest::ZERO), (0, Digest([1; 32]))] {
+        let msg = Message::Checkpoint(statement(&net.cfg, Kind::Checkpoint, 2, view, 2, Digest([1; 32]), just));
+        net.give(1, 2, msg);
+        assert!(net.rejected(1, Rule::Env1, &Reason::Malformed), "view {view}");
+    }
+}
+
 #[test]
 pub fn s4_3_cp2_counts_one_checkpoint_per_gateway_and_keeps_only_the_highest_far_one() {
     let mut net = short();
