@@ -30,7 +30,7 @@ pub struct Affine {
     pub t2d: Field,
 }
 
-/// The result of an addition before its last products: x = X/Z, y = Y/T.
+/// The result of an addition before its last products: x = X/Z, y = Y/T; x and z are tight.
 struct Completed {
     x: Field,
     y: Field,
@@ -42,7 +42,7 @@ impl Completed {
     /// The sum from Z·Z' doubled and the three products.
     #[inline(always)]
     fn of(z2: &Field, plus: &Field, minus: &Field, t: &Field) -> Completed {
-        Completed { x: plus.minus(minus), y: plus.plus(minus), z: z2.plus(t), t: z2.minus(t) }
+        Completed { x: plus.minus(minus).carried(), y: plus.plus(minus), z: z2.plus(t).carried(), t: z2.minus(t) }
     }
 
     #[inline(always)]
@@ -74,7 +74,7 @@ impl Extended {
         Completed {
             x: x.plus(y).square().minus_sum(&sum),
             y: sum,
-            z: yy.minus(&xx),
+            z: yy.minus(&xx).carried(),
             t: zz.plus(&zz).plus(&xx).minus(&yy),
         }
     }
@@ -92,7 +92,7 @@ impl Extended {
     pub fn cached(&self) -> Cached {
         Cached {
             plus: self.y.plus(&self.x),
-            minus: self.y.minus(&self.x),
+            minus: self.y.minus(&self.x).carried(),
             z: self.z,
             t2d: self.t.times(&Field::splat(&D2)),
         }
