@@ -2,8 +2,9 @@
 //!
 //! An operation has a name of the form `what/n`, does all its preparation when it is made, and checks its own outcome,
 //! so that nothing is timed that did not work. Nothing here is part of the scheme; see [`polynomial`] for the
-//! construction it is compared with.
+//! construction it is compared with, and [`agreement`] for the other thing that is timed here.
 
+pub mod agreement;
 mod kernels;
 pub mod polynomial;
 mod world;

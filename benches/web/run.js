@@ -4,10 +4,10 @@
 // out what a busy machine does for others. Results go back to the server that served the page. `?quick` makes three
 // short rounds, to try the page out.
 
+import { failed, idleness, log, median, post, quick, sample, summary } from "./clock.js";
 import { peers } from "./peers.js";
 import { plot } from "./plot.js";
 
-const quick = location.search === "?quick";
 const [ROUNDS, WARM_UP, SAMPLE_MS] = quick ? [3, 1, 5] : [15, 3, 25];
 const SIZES = [1, 10, 100, 1000, 10000];
 
@@ -28,15 +28,6 @@ const PEERS = [
   "webcrypto/box/100", "webcrypto/box/1000",
 ];
 
-const log = (line) => {
-  document.getElementById("log").textContent += line + "\n";
-  return fetch("./progress", { method: "POST", body: line });
-};
-const median = (times) => {
-  const sorted = [...times].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-};
-
 // An instance of our wasm of its own, with its memory.
 let instances = 0;
 async function instance(receivers) {
@@ -52,12 +43,6 @@ async function memory(receivers, work) {
   return { before_bytes: before, after_bytes: wasm.memory.buffer.byteLength };
 }
 
-// Milliseconds of processor time that the page has used; NaN where that is not known.
-async function cpu() {
-  const text = await (await fetch("./cpu", { method: "POST" })).text();
-  return text ? Number(text) / 1e6 : NaN;
-}
-
 async function once(subject, times) {
   const start = performance.now();
   if (subject.batch) subject.batch(times);
@@ -65,13 +50,11 @@ async function once(subject, times) {
   return performance.now() - start;
 }
 
-// One sample by both clocks. What reading the second one costs is taken off (`idle`).
-async function sample(subject, idle) {
-  const before = await cpu();
-  const wall = await once(subject, subject.times);
-  const used = (await cpu()) - before - idle;
+// One sample of a subject by both clocks.
+async function measure(subject, idle) {
+  const { wall, cpu } = await sample(() => once(subject, subject.times), idle);
   subject.wall.push(wall / subject.times);
-  subject.cpu.push(used / subject.times);
+  subject.cpu.push(cpu / subject.times);
 }
 
 // Repetitions that make one sample long enough for the clock, unless something else had the processor meanwhile.
@@ -132,17 +115,13 @@ async function main() {
   };
   const [, bench] = await instance(10000);
   const subjects = await prepared(bench, new Uint8Array(64).fill(0x4d));
-  const nothing = { batch: () => {}, times: 1, wall: [], cpu: [] };
-  for (let i = 0; i < 21; i++) await sample(nothing, 0);
-  const idle = median(nothing.cpu);
+  const idle = await idleness();
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < subjects.length; i++) {
-      await sample(subjects[(i + 7 * round) % subjects.length], idle);
+      await measure(subjects[(i + 7 * round) % subjects.length], idle);
     }
     await log(`round ${round + 1} of ${ROUNDS}`);
   }
-  const round = (ms) => Number(ms.toPrecision(5));
-  const summary = (times) => ({ median: round(median(times)), min: round(Math.min(...times)), max: round(Math.max(...times)) });
   const by = (clock) => ratios(Object.fromEntries(subjects.map((subject) => [subject.name, median(subject[clock])])));
   const report = {
     made: new Date().toISOString(),
@@ -156,8 +135,8 @@ async function main() {
     milliseconds: Object.fromEntries(subjects.map(({ name, times, wall, cpu }) =>
       [name, { times, wall: summary(wall), cpu: Number.isFinite(idle) ? summary(cpu) : null }])),
   };
-  await fetch("./plot", { method: "POST", body: plot(report) });
-  await fetch("./result", { method: "POST", body: JSON.stringify(report, null, 1) });
+  await post("plot", plot(report));
+  await post("result", JSON.stringify(report, null, 1));
 }
 
-main().catch((error) => fetch("./failure", { method: "POST", body: String(error?.stack ?? error) }));
+main().catch(failed);

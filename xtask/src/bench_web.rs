@@ -1,5 +1,6 @@
-//! The scheme beside other libraries in headless Chromium: `benches/web/` built as the page is built, served with its
-//! peers from `target/bench-web/`, opened once, and what it sends back written down. A measurement, never a test.
+//! The scheme beside other libraries, and the loads of agreement, in headless Chromium: `benches/web/` built as the page
+//! is built, served with the peers from `target/bench-web/`, one of its pages opened once, and what it sends back written
+//! down. A measurement, never a test.
 
 use crate::process::{self, target};
 use crate::{browser, server, tools};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// The peers, in the versions that were compared.
 const PEERS: [&str; 4] = ["libsodium@0.8.4", "libsodium-wrappers@0.8.4", "@noble/curves@2.4.0", "@noble/ciphers@2.4.0"];
-const FILES: [&str; 4] = ["index.html", "run.js", "peers.js", "plot.js"];
+const FILES: [&str; 7] = ["index.html", "run.js", "peers.js", "plot.js", "clock.js", "agreement.html", "agreement.js"];
 const WASM: &str = "voltcast_bench_web";
 /// Longest silence of the page before it is given up.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -30,14 +31,39 @@ const FLAGS: [&str; 9] = [
     "--no-first-run",
 ];
 
-/// Builds, runs and writes `target/bench-web.json` and `target/bench-web.svg`; `query` is handed to the page.
-pub fn measure(query: &str) -> Result<(), String> {
+/// What there is to measure.
+#[derive(Clone, Copy)]
+pub enum Subject {
+    Scheme,
+    Agreement,
+}
+
+impl Subject {
+    fn page(self) -> &'static str {
+        match self {
+            Subject::Scheme => "index.html",
+            Subject::Agreement => "agreement.html",
+        }
+    }
+
+    /// Name of what is written, without its ending.
+    fn stem(self) -> &'static str {
+        match self {
+            Subject::Scheme => "bench-web",
+            Subject::Agreement => "bench-agreement",
+        }
+    }
+}
+
+/// Builds, runs and writes `target/bench-web.json` and `.svg`, or `target/bench-agreement.json`.
+pub fn measure(subject: Subject, quick: bool) -> Result<(), String> {
     let folder = target().join("bench-web");
     build(&folder)?;
     let listener = server::bind(0).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let load = load_average();
-    let mut chrome = start(&folder, &format!("http://{address}/{query}"))?;
+    let mut chrome =
+        start(&folder, &format!("http://{address}/{}{}", subject.page(), if quick { "?quick" } else { "" }))?;
     let (sender, posted) = channel();
     let (served, browser) = (folder.clone(), chrome.id());
     let taker = move |path: &str, body: Vec<u8>| match path {
@@ -45,7 +71,7 @@ pub fn measure(query: &str) -> Result<(), String> {
         _ => sender.send((path.to_string(), body)).map_or("nobody is waiting", |()| "taken").to_string(),
     };
     std::thread::spawn(move || server::serve_and_take(listener, &served, Some(Arc::new(taker))));
-    let outcome = collect(&posted, &load);
+    let outcome = collect(&posted, subject.stem(), &load);
     chrome.kill().and_then(|()| chrome.wait()).map_err(|e| format!("Chromium did not end: {e}"))?;
     outcome
 }
@@ -86,16 +112,16 @@ fn start(folder: &Path, address: &str) -> Result<Child, String> {
 }
 
 /// Waits for the numbers of the page; shows its progress meanwhile.
-fn collect(posted: &Receiver<(String, Vec<u8>)>, load_before: &str) -> Result<(), String> {
+fn collect(posted: &Receiver<(String, Vec<u8>)>, stem: &str, load_before: &str) -> Result<(), String> {
     loop {
         let (path, body) = posted.recv_timeout(PATIENCE).map_err(|_| "the page has been silent for too long")?;
         let text = String::from_utf8_lossy(&body);
         match path.as_str() {
-            "/plot" => write("svg", &text)?,
+            "/plot" => write(stem, "svg", &text)?,
             "/result" => {
                 let load =
                     format!("{{\n \"load_before\": \"{load_before}\",\n \"load_after\": \"{}\",", load_average());
-                write("json", &text.replacen('{', &load, 1))?;
+                write(stem, "json", &text.replacen('{', &load, 1))?;
                 return Ok(());
             }
             "/failure" => return Err(format!("the page failed: {text}")),
@@ -104,8 +130,8 @@ fn collect(posted: &Receiver<(String, Vec<u8>)>, load_before: &str) -> Result<()
     }
 }
 
-fn write(ending: &str, text: &str) -> Result<(), String> {
-    let file: PathBuf = target().join(format!("bench-web.{ending}"));
+fn write(stem: &str, ending: &str, text: &str) -> Result<(), String> {
+    let file: PathBuf = target().join(format!("{stem}.{ending}"));
     fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
     println!("written: {}", file.strip_prefix(process::root()).unwrap_or(&file).display());
     Ok(())

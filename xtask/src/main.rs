@@ -17,6 +17,7 @@ mod site;
 mod stages;
 mod tools;
 
+use bench_web::Subject;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -28,6 +29,8 @@ usage: cargo xtask COMMAND
   fuzz [--seconds N] [TARGET...]
                      every fuzz target, or the named ones, for N seconds each (default: 30); needs a C++ compiler
   bench-web [quick]  the scheme beside other libraries in Chromium, written to target/bench-web.json and .svg
+  bench-web agreement [quick]
+                     the simulator and agreement in Chromium, written to target/bench-agreement.json
   bench-frames       frames at n = 31 and time to first interaction in Chromium, written to target/perf.json
   canaries [NAME...] builds classic bugs of PBFT into the tests, one at a time, and expects each to be noticed
 ";
@@ -44,8 +47,10 @@ fn main() -> ExitCode {
         ["build"] => site::build().map(|outcome| println!("{outcome}")),
         ["test", names @ ..] => stages::test(names),
         ["fuzz", rest @ ..] => fuzz::command(rest),
-        ["bench-web"] => bench_web::measure(""),
-        ["bench-web", "quick"] => bench_web::measure("?quick"),
+        ["bench-web"] => bench_web::measure(Subject::Scheme, false),
+        ["bench-web", "quick"] => bench_web::measure(Subject::Scheme, true),
+        ["bench-web", "agreement"] => bench_web::measure(Subject::Agreement, false),
+        ["bench-web", "agreement", "quick"] => bench_web::measure(Subject::Agreement, true),
         ["bench-frames"] => stages::bench_frames(),
         ["canaries", names @ ..] => canaries::run(names),
         ["help" | "--help" | "-h"] => {
