@@ -13,6 +13,14 @@ pub struct Extended {
     pub t: Field,
 }
 
+/// Coordinates x = X/Z, y = Y/Z: enough to be doubled, not to be added to; all tight.
+#[derive(Clone, Copy)]
+pub struct Projective {
+    x: Field,
+    y: Field,
+    z: Field,
+}
+
 /// A point to be added: Y + X, Y - X, Z, 2dT.
 #[derive(Clone, Copy)]
 pub struct Cached {
@@ -46,13 +54,33 @@ impl Completed {
     }
 
     #[inline(always)]
+    fn projective(&self) -> Projective {
+        Projective { x: self.t.times(&self.x), y: self.y.times(&self.z), z: self.t.times(&self.z) }
+    }
+
+    #[inline(always)]
     fn extended(&self) -> Extended {
-        Extended {
-            x: self.t.times(&self.x),
-            y: self.y.times(&self.z),
-            z: self.t.times(&self.z),
-            t: self.x.times(&self.y),
+        let Projective { x, y, z } = self.projective();
+        Extended { x, y, z, t: self.x.times(&self.y) }
+    }
+}
+
+impl Projective {
+    #[inline(always)]
+    fn twice(&self) -> Completed {
+        let (xx, yy, zz) = (self.x.square(), self.y.square(), self.z.square());
+        let sum = yy.plus(&xx);
+        Completed {
+            x: self.x.plus(&self.y).square().minus_sum(&sum),
+            y: sum,
+            z: yy.minus(&xx).carried(),
+            t: zz.plus(&zz).plus(&xx).minus(&yy),
         }
+    }
+
+    /// 2^k times the point, k >= 1.
+    pub fn doubled(&self, k: u32) -> Extended {
+        (1..k).fold(*self, |p, _| p.twice().projective()).twice().extended()
     }
 }
 
@@ -67,26 +95,9 @@ impl Extended {
         Extended { x: zero, y: one, z: one, t: zero }
     }
 
-    #[inline(always)]
-    fn twice(x: &Field, y: &Field, z: &Field) -> Completed {
-        let (xx, yy, zz) = (x.square(), y.square(), z.square());
-        let sum = yy.plus(&xx);
-        Completed {
-            x: x.plus(y).square().minus_sum(&sum),
-            y: sum,
-            z: yy.minus(&xx).carried(),
-            t: zz.plus(&zz).plus(&xx).minus(&yy),
-        }
-    }
-
     /// 2^k times the point, k >= 1.
     pub fn doubled(&self, k: u32) -> Extended {
-        let (mut x, mut y, mut z) = (self.x, self.y, self.z);
-        for _ in 1..k {
-            let c = Extended::twice(&x, &y, &z);
-            (x, y, z) = (c.t.times(&c.x), c.y.times(&c.z), c.t.times(&c.z));
-        }
-        Extended::twice(&x, &y, &z).extended()
+        Projective { x: self.x, y: self.y, z: self.z }.doubled(k)
     }
 
     pub fn cached(&self) -> Cached {
@@ -98,11 +109,21 @@ impl Extended {
         }
     }
 
-    pub fn plus(&self, q: &Cached) -> Extended {
+    #[inline(always)]
+    fn sum(&self, q: &Cached) -> Completed {
         let plus = self.y.plus(&self.x).times(&q.plus);
         let minus = self.y.minus(&self.x).times(&q.minus);
         let (t, z) = (self.t.times(&q.t2d), self.z.times(&q.z));
-        Completed::of(&z.plus(&z), &plus, &minus, &t).extended()
+        Completed::of(&z.plus(&z), &plus, &minus, &t)
+    }
+
+    pub fn plus(&self, q: &Cached) -> Extended {
+        self.sum(q).extended()
+    }
+
+    /// The sum, to be doubled next.
+    pub fn plus_projective(&self, q: &Cached) -> Projective {
+        self.sum(q).projective()
     }
 
     pub fn plus_affine(&self, q: &Affine) -> Extended {
