@@ -54,7 +54,9 @@ mod native {
 
     fn loads(c: &mut Criterion<ProcessorTime>) {
         let mut group = c.benchmark_group("agreement");
-        for name in NAMES {
+        // Only what was asked for is prepared; criterion itself matches names in the same way.
+        let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+        for name in NAMES.into_iter().filter(|n| asked.is_empty() || asked.iter().any(|asked| n.contains(asked))) {
             if let Some(load) = load(name) {
                 group.throughput(Throughput::Elements(load.times));
                 group.bench_function(name, |b| b.iter(&load.run));

@@ -129,8 +129,7 @@ impl CommitCertificate {
 impl StableProof {
     /// The proof every replica starts with.
     pub fn genesis(cfg: &Config) -> Self {
-        let header = BlockHeader::genesis(cfg.network_id, cfg.genesis_time);
-        StableProof { seq: Seq(0), state_digest: header.state_digest(), sigs: Vec::new() }
+        StableProof { seq: Seq(0), state_digest: cfg.genesis_state, sigs: Vec::new() }
     }
 
     /// q CHECKPOINTs by distinct replicas at a multiple of K, or genesis itself.

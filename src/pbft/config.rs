@@ -1,6 +1,7 @@
 //! What all replicas know beforehand: validators, agreed policy, timers (CONSENSUS.md §2.2, §3.2).
 
 use super::quorum::{Quorum, QuorumError};
+use crate::ledger::block::BlockHeader;
 use crate::ledger::hash::c32;
 use crate::ledger::{Digest, Micros, Policy, Secs};
 
@@ -14,6 +15,8 @@ pub struct Config {
     pub policy: Policy,
     /// Unix second of genesis, and of zero on every clock.
     pub genesis_time: Secs,
+    /// State digest of the genesis block, asked for with every VIEW-CHANGE before the first checkpoint.
+    pub genesis_state: Digest,
     /// Checkpoint interval K.
     pub k: u64,
     /// Window L.
@@ -106,9 +109,11 @@ impl Config {
             return Err(ConfigError::Window);
         }
         let t0 = Micros(2_000_000);
+        let network_id = genesis.network_id();
         Ok(Config {
             quorum,
-            network_id: genesis.network_id(),
+            network_id,
+            genesis_state: BlockHeader::genesis(network_id, genesis.time).state_digest(),
             pool_max: p.batch_max.saturating_mul(64),
             rids: genesis.rids,
             policy: genesis.policy,

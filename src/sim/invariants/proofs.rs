@@ -28,6 +28,8 @@ const SAMPLE: u64 = 64;
 pub struct Proofs {
     /// Certificates looked at.
     seen: u64,
+    /// The VIEW-CHANGE of each gateway that was looked at last; all who hold it hold the same one.
+    carried: BTreeMap<ReplicaId, Arc<ViewChange>>,
     /// Proposals whose content was checked, by digest.
     checked: BTreeMap<Digest, Arc<Proposal>>,
     /// Nullifiers applied, per chain.
@@ -123,6 +125,10 @@ impl Proofs {
         sight: &Sight<'_>,
     ) -> Result<(), String> {
         vcs.try_for_each(|vc| {
+            let last = self.carried.insert(vc.sender(), vc.clone());
+            if last.is_some_and(|last| Arc::ptr_eq(&last, vc)) {
+                return Ok(());
+            }
             self.stable(cfg, &vc.stable, sight)?;
             vc.p.iter().try_for_each(|cert| self.prepared(cfg, cert, sight))
         })
