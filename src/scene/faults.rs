@@ -28,9 +28,9 @@ impl Fault {
         Fault { label: label.into(), about, wish }
     }
 
-    /// Whether its words have those of a search.
+    /// Whether its words, or the name that scenario files use, have those of a search.
     pub fn fits(&self, words: &str) -> bool {
-        let own = format!("{} {}", self.label, self.about).to_lowercase();
+        let own = format!("{} {} {}", self.label, self.about, self.wish).to_lowercase();
         words.split_whitespace().all(|word| own.contains(word))
     }
 }
@@ -234,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_search_finds_by_every_word() {
-        let fault = Fault::new("Lie: votes twice", "It is refused.", Value::Null);
+        let wish = json!({ "behave": { "node": "css1", "kind": "equivocating_votes" } });
+        let fault = Fault::new("Lie: votes twice", "It is refused.", wish);
         assert!(fault.fits("") && fault.fits("twice vote") && fault.fits("refused") && !fault.fits("twice never"));
+        assert!(fault.fits("equivocat"), "the field's own term is in the name");
     }
 }

@@ -62,6 +62,7 @@ pub fn FaultMenu(props: &MenuProps) -> Html {
     let all = faults::groups(props.target, faults::Moment { t_us, n, down: props.down, lies: props.lies });
     let long = all.iter().map(|(_, list)| list.len()).sum::<usize>() > LONG;
     let wanted = words.to_lowercase();
+    let none = all.iter().all(|(_, list)| !list.iter().any(|fault| fault.fits(&wanted)));
     let entry = |fault: Fault| {
         let (target, close, label, about) = (props.target, props.close.clone(), fault.label.clone(), fault.about);
         let onclick = Callback::from(move |_| {
@@ -97,7 +98,10 @@ pub fn FaultMenu(props: &MenuProps) -> Html {
         <div class="menu" role="menu" ref={menu} aria-label={title(props.target)} {onkeydown}>
             <p>{ title(props.target) }</p>
             if long { <input type="search" placeholder="Search what it can do" aria-label="Search what it can do" value={(*words).clone()} {oninput} /> }
-            <div class="list">{ for all.into_iter().map(group) }</div>
+            <div class="list">
+                { for all.into_iter().map(group) }
+                if none { <p class="group" role="status">{ "Nothing here has these words." }</p> }
+            </div>
             <div class="actions">
                 if props.target != Target::Network { <button type="button" role="menuitem" onclick={look}>{ "Look closer" }</button> }
                 <button type="button" onclick={shut}>{ "Close" }</button>
