@@ -10,6 +10,7 @@ use voltcast::sim::adversary::{BehaviourKind, Trigger};
 use voltcast::sim::intervention::Behave;
 use voltcast::sim::network::RuleArgs;
 use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
+use voltcast::sim::state::state;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Effect, Kind};
 use voltcast::sim::units::{Dur, Many, PacketName};
@@ -145,7 +146,7 @@ fn holds(kind: BehaviourKind) {
     for effect in &effects {
         match &effect.kind {
             Kind::InvariantBroken { id, text } => assert!(expect.breaks.contains(&id.as_str()), "{name}: {id} {text}"),
-            Kind::SafetyVoid => panic!("{name}: safety void"),
+            Kind::SafetyVoid { .. } => panic!("{name}: safety void"),
             _ => {}
         }
     }
@@ -196,7 +197,7 @@ fn colluding(n: u16, liars: &[&str]) -> (Vec<Effect>, BTreeSet<ActorId>) {
 }
 
 fn void(effects: &[Effect]) -> bool {
-    effects.iter().any(|e| e.kind == Kind::SafetyVoid)
+    effects.iter().any(|e| matches!(e.kind, Kind::SafetyVoid { .. }))
 }
 
 #[test]
@@ -208,6 +209,44 @@ fn from_2q_minus_n_liars_on_the_chain_forks_and_the_run_goes_on() {
     let first = |who: &str| chains[&ActorId::parse(who).unwrap()][0].1.clone();
     assert_ne!(first("css3"), first("css4"), "the honest gateways hold different blocks");
     assert!(effects.last().unwrap().t.0 > 4_000_000, "the run goes on");
+    assert!(!effects.iter().any(|e| matches!(e.kind, Kind::InvariantBroken { .. })), "nothing else falls");
+    names_the_liars(&effects, &faulty, 2);
+}
+
+/// Forensics names at least so many gateways, only such as lied, and its statements are signed and contradict each other.
+fn names_the_liars(effects: &[Effect], faulty: &BTreeSet<ActorId>, least: usize) {
+    let voids = effects.iter().filter(|e| matches!(&e.kind, Kind::SafetyVoid { id, .. } if id == "SI-1")).count();
+    assert_eq!(voids, 1, "said once");
+    let mut named = BTreeSet::new();
+    for effect in effects {
+        let Kind::Convicted { culprit, charge, statements } = &effect.kind else { continue };
+        assert!(matches!(effects[effect.cause.unwrap().0 as usize].kind, Kind::SafetyVoid { .. }));
+        named.insert(*culprit);
+        assert!(!statements.is_empty() && statements.iter().all(|said| said.sig.len() == 128));
+        if let ("EQ", [one, other]) = (charge.id(), statements.as_slice()) {
+            assert_eq!((one.kind, one.view, one.seq), (other.kind, other.view, other.seq));
+            assert!(one.digest != other.digest && one.sig != other.sig);
+        }
+    }
+    assert!(named.len() >= least && named.is_subset(faulty), "{named:?} of {faulty:?}");
+}
+
+#[test]
+fn three_of_seven_fork_the_chain_and_are_named_in_state_and_summary() {
+    let mut scenario = base().with_n(7).unwrap();
+    scenario.end = Dur::secs(5);
+    let liars = ["css1", "css2", "css3"];
+    scenario.behaviour = liars.iter().map(|who| behave(who, BehaviourKind::ColludingSet)).collect();
+    let mut run = Timelines::open_headless(scenario.clone().checked().unwrap(), vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End, "beyond f nothing stops the run");
+    let trace = run.trace(BranchId(0));
+    names_the_liars(trace.effects(), &liars.iter().map(|who| ActorId::parse(who).unwrap()).collect(), 3);
+    let state = state(&voltcast::sim::export::info(&scenario, "fork"), trace, trace.len());
+    assert!(state.safety_void && state.violations.is_empty());
+    let culprits: BTreeSet<String> = state.evidence.iter().map(|line| line.culprit.to_string()).collect();
+    assert!(culprits.len() >= 3 && culprits.iter().all(|who| liars.contains(&who.as_str())), "{culprits:?}");
+    let text = voltcast::sim::summary::text(&scenario, &state, trace);
+    assert!(text.contains("safety void: more than 2 gateways are faulty, and SI-1 fell"), "{text}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn play(scenario: Scenario, interventions: &[&str]) -> Vec<Effect> {
     let mut run = Timelines::open_headless(scenario, interventions).unwrap();
     assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
     let effects = run.trace(BranchId(0)).effects().to_vec();
-    assert!(effects.iter().all(|e| !matches!(e.kind, Kind::InvariantBroken { .. } | Kind::SafetyVoid)));
+    assert!(effects.iter().all(|e| !matches!(e.kind, Kind::InvariantBroken { .. } | Kind::SafetyVoid { .. })));
     effects
 }
 

@@ -9,6 +9,7 @@ use voltcast::ledger::Digest;
 use voltcast::pbft::Class;
 use voltcast::sim::audit;
 use voltcast::sim::export;
+use voltcast::sim::forensics::Charge;
 use voltcast::sim::scenario::{Scenario, TariffPeriod};
 use voltcast::sim::state::{self, Conviction, State};
 use voltcast::sim::summary;
@@ -132,7 +133,7 @@ fn one_liar_cannot_split_the_chain() {
     assert_eq!(holders, BTreeSet::from([ActorId::new(Role::Css, 2), ActorId::new(Role::Css, 3)]));
     assert_eq!(committed, BTreeSet::from([(1, b)]), "B and nothing else, in view 1");
     assert!(fetched, "the new primary fetches the body of B");
-    let eq = Conviction { culprit: ActorId::new(Role::Css, 0), class: Class::Equivocation };
+    let eq = Conviction { culprit: ActorId::new(Role::Css, 0), class: Charge::Proven(Class::Equivocation) };
     assert_eq!(state.evidence, [eq], "the two proposals meet in the view changes");
 }
 

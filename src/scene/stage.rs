@@ -4,6 +4,7 @@ use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, Op, VoteKind};
 use crate::ledger::Digest;
 use crate::sim::adversary::BehaviourKind;
+use crate::sim::forensics::Charge;
 use crate::sim::state::UJ_PER_WH;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::BTreeMap;
@@ -173,10 +174,7 @@ impl StageState {
 
     pub fn apply(&mut self, effect: &Effect) {
         self.phase = effect.phase().unwrap_or(self.phase);
-        if let Kind::InvariantBroken { id, text } = &effect.kind {
-            self.violation = Some(format!("{id}: {text}"));
-        }
-        self.void |= matches!(effect.kind, Kind::SafetyVoid);
+        self.promise(&effect.kind);
         if self.work.as_ref().is_some_and(|w| w.step != effect.step) {
             self.work = None;
         }
@@ -206,6 +204,23 @@ impl StageState {
             }
             _ => {}
         }
+    }
+
+    /// What the world says about its own promises.
+    fn promise(&mut self, kind: &Kind) {
+        match kind {
+            Kind::InvariantBroken { id, text } => self.violation = Some(format!("{id}: {text}")),
+            Kind::SafetyVoid { id, text } => {
+                self.void = true;
+                self.violation.get_or_insert_with(|| format!("{id}: {text}"));
+            }
+            Kind::Convicted { culprit, charge, .. } => self.convict(*culprit, *charge),
+            _ => {}
+        }
+    }
+
+    fn convict(&mut self, culprit: ActorId, charge: Charge) {
+        self.convicted.insert(culprit, format!("{} ({})", charge.text(), charge.id()));
     }
 
     /// What an actor computes by itself, part by part.
@@ -260,9 +275,7 @@ impl StageState {
         match fact {
             F::SetUp { .. } => self.node(actor).has_key = true,
             F::GenesisMade { .. } => self.genesis = true,
-            F::Evidence { culprit, class } => {
-                self.convicted.insert(*culprit, format!("{} ({})", class.text(), class.id()));
-            }
+            F::Evidence { culprit, class } => self.convict(*culprit, Charge::Proven(*class)),
             F::Verified { error, .. } => {
                 self.checks += 1;
                 self.node(actor).refused += u32::from(error.is_some());

@@ -73,7 +73,7 @@ pub fn timeline(warp: &Warp, trace: &Trace, length: u64) -> Timeline {
         let at = part(warp.shows(*id + 1, effect.t.0));
         density[((at * COLUMNS as f32) as usize).min(COLUMNS - 1)] += 1;
         match effect.kind {
-            Kind::InvariantBroken { .. } | Kind::SafetyVoid => flags.push((at, Flag::Violation)),
+            Kind::InvariantBroken { .. } | Kind::SafetyVoid { .. } => flags.push((at, Flag::Violation)),
             Kind::Crashed | Kind::Behaves { .. } | Kind::Intervened { .. } => flags.push((at, Flag::Fault)),
             _ => {}
         }

@@ -89,7 +89,7 @@ fn story_key(effect: &Effect) -> Option<String> {
         Kind::Fact(F::Prepared { view, seq, .. }) => format!("prepared {view} {seq} {actor}"),
         Kind::Fact(F::Committed { view, seq, .. }) => format!("committed {view} {seq} {actor}"),
         Kind::Fact(F::BlockAppended { height, .. }) => format!("block {height}"),
-        Kind::Fact(F::Evidence { culprit, .. }) => format!("evidence {culprit}"),
+        Kind::Fact(F::Evidence { culprit, .. }) | Kind::Convicted { culprit, .. } => format!("evidence {culprit}"),
         Kind::Fact(F::VoteRefused { reason, seq, view, .. }) => format!("refused {reason} {view} {seq}"),
         Kind::Fact(F::ViewChange { target, .. }) => format!("change {target} {actor}"),
         Kind::Fact(F::NewView { view, .. }) => format!("new view {view}"),
@@ -99,7 +99,7 @@ fn story_key(effect: &Effect) -> Option<String> {
         Kind::Fact(F::Dispatched { .. }) => "dispatched".into(),
         Kind::Fact(F::Billed { last: true, .. }) => format!("billed {actor}"),
         Kind::Crashed | Kind::Behaves { .. } | Kind::Intervened { .. } => format!("fault {}", effect.id.0),
-        Kind::InvariantBroken { .. } | Kind::SafetyVoid => format!("broken {}", effect.id.0),
+        Kind::InvariantBroken { .. } | Kind::SafetyVoid { .. } => format!("broken {}", effect.id.0),
         _ => return None,
     };
     Some(key)

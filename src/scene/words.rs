@@ -102,7 +102,13 @@ pub fn sentence(effect: &Effect) -> String {
         Kind::Behaves { behaviour: None } => format!("{who} is honest again."),
         Kind::Intervened { text, .. } => format!("You intervene: {text}."),
         Kind::InvariantBroken { id, text } => format!("This must not happen: {id}, {text}."),
-        Kind::SafetyVoid => "Outside the theorem: more gateways lie than the protocol tolerates.".into(),
+        Kind::SafetyVoid { id, text } => {
+            format!("Outside the theorem: more gateways lie than the protocol tolerates, and {id} fell: {text}.")
+        }
+        Kind::Convicted { culprit, charge, .. } => {
+            let (text, id) = (charge.text(), charge.id());
+            format!("What was sent proves that {} {text} ({id}).", culprit.label())
+        }
     }
 }
 

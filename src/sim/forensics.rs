@@ -10,10 +10,60 @@ use crate::pbft::certificate::CommitCertificate;
 use crate::pbft::evidence::{crosses, exclusive, hides};
 use crate::pbft::message::{NewView, ViewChange};
 use crate::pbft::{
-    Config, Evidence, Kind, Message, ReplicaId, ReplicaSet, Signed, Statement, Verifier, View, new_view,
+    Class, Config, Evidence, Kind, Message, ReplicaId, ReplicaSet, Signed, Statement, Verifier, View, new_view,
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What a gateway is charged with; written as its short name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Charge {
+    /// What evidence proves to anybody.
+    Proven(Class),
+    /// UJ: a vote that rests on a NEW-VIEW nobody ever sent.
+    Unjustified,
+    /// CW: a COMMIT though no quorum had prepared.
+    CommittedUnprepared,
+}
+
+impl Charge {
+    /// The short name of CONSENSUS.md §3.13.
+    pub fn id(self) -> &'static str {
+        match self {
+            Charge::Proven(class) => class.id(),
+            Charge::Unjustified => "UJ",
+            Charge::CommittedUnprepared => "CW",
+        }
+    }
+
+    /// What the culprit did, to follow its name in a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Charge::Proven(class) => class.text(),
+            Charge::Unjustified => "voted under a new view that nobody ever sent",
+            Charge::CommittedUnprepared => "committed what no quorum had prepared",
+        }
+    }
+
+    fn parse(id: &str) -> Option<Self> {
+        let proven = Class::ALL.into_iter().map(Charge::Proven);
+        proven.chain([Charge::Unjustified, Charge::CommittedUnprepared]).find(|charge| charge.id() == id)
+    }
+}
+
+impl Serialize for Charge {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.id())
+    }
+}
+
+impl<'de> Deserialize<'de> for Charge {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(d)?;
+        Charge::parse(&id).ok_or_else(|| de::Error::custom("no such charge"))
+    }
+}
 
 /// What convicts a gateway.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,21 +77,11 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The short name of CONSENSUS.md §3.13.
-    pub fn id(&self) -> &'static str {
+    pub fn charge(&self) -> Charge {
         match self {
-            Finding::Evidence(evidence) => evidence.class().id(),
-            Finding::Unjustified(_) => "UJ",
-            Finding::CommittedUnprepared(_) => "CW",
-        }
-    }
-
-    /// What the culprit did, to follow its name in a sentence.
-    pub fn text(&self) -> &'static str {
-        match self {
-            Finding::Evidence(evidence) => evidence.class().text(),
-            Finding::Unjustified(_) => "voted under a new view that nobody ever sent",
-            Finding::CommittedUnprepared(_) => "committed what no quorum had prepared",
+            Finding::Evidence(evidence) => Charge::Proven(evidence.class()),
+            Finding::Unjustified(_) => Charge::Unjustified,
+            Finding::CommittedUnprepared(_) => Charge::CommittedUnprepared,
         }
     }
 
@@ -54,8 +94,8 @@ impl Finding {
     }
 }
 
-/// The first finding of each class, per culprit.
-pub type Culprits = BTreeMap<ReplicaId, BTreeMap<&'static str, Finding>>;
+/// The first finding of each charge, per culprit.
+pub type Culprits = BTreeMap<ReplicaId, BTreeMap<Charge, Finding>>;
 
 /// Place of a vote: view, slot, digest, justification.
 type Place = (View, Seq, Digest, Digest);
@@ -275,5 +315,5 @@ impl Forensics {
 }
 
 fn convict(found: &mut Culprits, who: ReplicaId, finding: Finding) {
-    found.entry(who).or_default().entry(finding.id()).or_insert(finding);
+    found.entry(who).or_default().entry(finding.charge()).or_insert(finding);
 }

@@ -4,7 +4,7 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::ledger::Digest;
-use crate::pbft::Class;
+use crate::sim::forensics::Charge;
 use crate::sim::trace::{Effect, Kind, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub struct Complaint {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Conviction {
     pub culprit: ActorId,
-    pub class: Class,
+    pub class: Charge,
 }
 
 /// Equal refusals, counted.
@@ -181,7 +181,8 @@ impl Fold {
             (Kind::InvariantBroken { id, .. }, _) => {
                 self.state.violations.push(Violation { invariant: id.clone(), event: effect.id.0 });
             }
-            (Kind::SafetyVoid, _) => self.state.safety_void = true,
+            (Kind::SafetyVoid { .. }, _) => self.state.safety_void = true,
+            (Kind::Convicted { culprit, charge, .. }, _) => self.convicted(*culprit, *charge),
             (Kind::Fact(fact), Some(actor)) => self.fact(actor, fact, effect),
             _ => {}
         }
@@ -224,15 +225,19 @@ impl Fold {
                 (power.energy_wh, power.power_w) = (energy_uj.div_euclid(UJ_PER_WH), *power_w);
             }
             F::Evidence { culprit, class } => {
-                let line = Conviction { culprit: *culprit, class: *class };
-                if !self.state.evidence.contains(&line) {
-                    self.state.evidence.push(line);
-                }
+                self.convicted(*culprit, Charge::Proven(*class));
             }
             F::Billed { .. } => self.bill(actor, fact),
             _ => {}
         }
         self.refusal(actor, fact, effect);
+    }
+
+    fn convicted(&mut self, culprit: ActorId, class: Charge) {
+        let line = Conviction { culprit, class };
+        if !self.state.evidence.contains(&line) {
+            self.state.evidence.push(line);
+        }
     }
 
     /// Equal findings of several gateways are one line.

@@ -4,6 +4,7 @@ use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::FactKind;
 use crate::entities::schedule;
 use crate::ledger::{Digest, Micros};
+use crate::sim::forensics::Charge;
 use crate::sim::scenario::{Car, Scenario};
 use crate::sim::state::{State, UJ_PER_WH};
 use crate::sim::trace::{Effect, Kind, PacketTag, Trace};
@@ -71,7 +72,7 @@ pub fn text(scenario: &Scenario, state: &State, trace: &Trace) -> String {
         .and_then(|()| energy(&mut out, scenario, trace))
         .and_then(|()| complaints(&mut out, state))
         .and_then(|()| evidence(&mut out, state, trace))
-        .and_then(|()| refusals(&mut out, state))
+        .and_then(|()| refusals(&mut out, state, trace))
         .and_then(|()| ending(&mut out, state, trace));
     out
 }
@@ -307,14 +308,18 @@ fn evidence(out: &mut String, state: &State, trace: &Trace) -> std::fmt::Result 
     }
     writeln!(out, "\nProven faults")?;
     for line in &state.evidence {
-        let told = |fact: &FactKind| matches!(fact, FactKind::Evidence { culprit, class } if (*culprit, *class) == (line.culprit, line.class));
-        let holders = names(facts(trace).filter(|(_, _, fact)| told(fact)).map(|(_, actor, _)| actor));
-        writeln!(out, "  {} {} ({}): {holders} hold the proof", line.culprit, line.class.text(), line.class.id())?;
+        let told = |fact: &FactKind| matches!(fact, FactKind::Evidence { culprit, class } if (*culprit, Charge::Proven(*class)) == (line.culprit, line.class));
+        let holders: Vec<ActorId> = facts(trace).filter(|(_, _, fact)| told(fact)).map(|(_, actor, _)| actor).collect();
+        let source = match holders.as_slice() {
+            [] => "forensics found the proof in what was sent".into(),
+            some => format!("{} hold the proof", names(some.iter().copied())),
+        };
+        writeln!(out, "  {} {} ({}): {source}", line.culprit, line.class.text(), line.class.id())?;
     }
     Ok(())
 }
 
-fn refusals(out: &mut String, state: &State) -> std::fmt::Result {
+fn refusals(out: &mut String, state: &State, trace: &Trace) -> std::fmt::Result {
     writeln!(out, "\nRefused")?;
     for refusal in &state.refused {
         let check = if refusal.check.is_empty() { String::new() } else { format!(" by {}", refusal.check) };
@@ -328,8 +333,10 @@ fn refusals(out: &mut String, state: &State) -> std::fmt::Result {
     for violation in &state.violations {
         writeln!(out, "  INVARIANT {} BROKEN at event e{}", violation.invariant, violation.event)?;
     }
-    if state.safety_void {
-        writeln!(out, "  outside the theorem: more than {} gateways are faulty", state.f)?;
+    for effect in trace.effects() {
+        if let Kind::SafetyVoid { id, text } = &effect.kind {
+            writeln!(out, "  safety void: more than {} gateways are faulty, and {id} fell: {text}", state.f)?;
+        }
     }
     Ok(())
 }

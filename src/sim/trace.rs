@@ -5,6 +5,8 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, Op, Rule};
 use crate::ledger::{Digest, Micros};
+use crate::pbft;
+use crate::sim::forensics::Charge;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha512};
 use std::borrow::Cow;
@@ -117,6 +119,18 @@ pub enum DropReason {
     Crowded,
 }
 
+/// A signed statement that convicts its signer, in full: with the network's id anybody can verify it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Said {
+    pub kind: pbft::Kind,
+    pub view: u64,
+    pub seq: u64,
+    pub digest: Digest,
+    pub just: Digest,
+    /// The signature's 64 bytes, hexadecimal.
+    pub sig: String,
+}
+
 /// What an effect is: an actor's fact, or something the world did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Kind {
@@ -184,7 +198,17 @@ pub enum Kind {
         id: String,
         text: String,
     },
-    SafetyVoid,
+    /// An invariant fell that holds only up to f faulty gateways, and there are more.
+    SafetyVoid {
+        id: String,
+        text: String,
+    },
+    /// What the culprit signed is what no correct gateway signs (`sim::forensics`).
+    Convicted {
+        culprit: ActorId,
+        charge: Charge,
+        statements: Vec<Said>,
+    },
     /// The actor's clock is now this far ahead of the world's.
     ClockSet {
         ahead_us: i64,
@@ -269,7 +293,8 @@ impl Kind {
             Kind::Behaves { .. } => "Behaves",
             Kind::Intervened { .. } => "Intervened",
             Kind::InvariantBroken { .. } => "InvariantBroken",
-            Kind::SafetyVoid => "SafetyVoid",
+            Kind::SafetyVoid { .. } => "SafetyVoid",
+            Kind::Convicted { .. } => "Convicted",
             Kind::ClockSet { .. } => "ClockSet",
             Kind::Slowed { .. } => "Slowed",
         }

@@ -81,7 +81,10 @@ impl History {
                 assert!(StubVerifier.statement(*who, &signed.statement, &signed.sig));
             }
         }
-        found.into_iter().map(|(who, findings)| (who.0, findings.into_keys().collect())).collect()
+        found
+            .into_iter()
+            .map(|(who, findings)| (who.0, findings.into_keys().map(|charge| charge.id()).collect()))
+            .collect()
     }
 
     fn convicts<const N: usize>(&self, class: &'static str, liars: [u16; N]) {

@@ -8,9 +8,13 @@ use super::Finding;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, VoteKind};
 use crate::ledger::Digest;
+use crate::pbft::{Quorum, ReplicaId, View};
 use crate::sim::adversary::BehaviourKind;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Digits of a digest that are enough to tell two blocks apart.
+const SHORT: usize = 8;
 
 /// Signed kind of a consensus statement, for SI-5.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,8 +26,7 @@ enum Signed {
 /// SI-1, SI-2, SI-5, SI-7, SI-11 and SI-13 over the effects of all gateways.
 #[derive(Clone, Debug)]
 pub struct Agreement {
-    n: u16,
-    f: u16,
+    quorum: Quorum,
     faulty: BTreeSet<ActorId>,
     /// Agreed digest per seq with the first gateway of C that executed it.
     executed: BTreeMap<u64, (Digest, ActorId)>,
@@ -37,10 +40,9 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    pub fn new(n: u16, f: u16) -> Self {
+    pub fn new(quorum: Quorum) -> Self {
         Agreement {
-            n,
-            f,
+            quorum,
             faulty: BTreeSet::new(),
             executed: BTreeMap::new(),
             headers: BTreeMap::new(),
@@ -81,23 +83,24 @@ impl Agreement {
         use FactKind as F;
         match fact {
             F::Executed { seq, digest, .. } => self.in_order(who, *seq).or_else(|| {
-                Self::same(&mut self.executed, *seq, *digest, who)
-                    .and_then(|other| self.gated("SI-1", format!("{who} executed another block {seq} than {other}")))
+                let (other, first) = Self::same(&mut self.executed, *seq, *digest, who)?;
+                let (own, first) = (digest.short(SHORT), first.short(SHORT));
+                self.gated("SI-1", format!("{who} executed {own} as block {seq}, and {other} executed {first}"))
             }),
             F::StateTransferred { height, .. } => {
                 let at = self.height.entry(who).or_default();
                 *at = (*at).max(*height);
                 None
             }
-            F::BlockAppended { height, header, .. } => Self::same(&mut self.headers, *height, *header, who)
-                .and_then(|other| self.gated("SI-1", format!("{who} and {other} hold different headers at {height}"))),
+            F::BlockAppended { height, header, .. } => {
+                let (other, first) = Self::same(&mut self.headers, *height, *header, who)?;
+                let (own, first) = (header.short(SHORT), first.short(SHORT));
+                self.gated("SI-1", format!("{who} holds header {own} at height {height}, and {other} holds {first}"))
+            }
             F::Prepared { view, seq, digest } => {
-                Self::same(&mut self.prepared, (*view, *seq), *digest, who).and_then(|other| {
-                    self.gated(
-                        "SI-2",
-                        format!("{who} and {other} prepared different blocks at view {view}, slot {seq}"),
-                    )
-                })
+                let (other, first) = Self::same(&mut self.prepared, (*view, *seq), *digest, who)?;
+                let (own, first, at) = (digest.short(SHORT), first.short(SHORT), format!("view {view}, slot {seq}"));
+                self.gated("SI-2", format!("{who} prepared {own} at {at}, and {other} prepared {first}"))
             }
             F::PrePrepared { view, seq, digest, .. } if self.is_primary(who, *view) => {
                 self.signs(who, Signed::PrePrepare, *view, *seq, *digest)
@@ -111,24 +114,27 @@ impl Agreement {
     }
 
     fn is_primary(&self, who: ActorId, view: u64) -> bool {
-        view % u64::from(self.n) == u64::from(who.index)
+        self.quorum.primary(View(view)) == ReplicaId(who.index)
     }
 
-    /// A G invariant fell: a violation within f, beyond it the end of the theorem.
+    /// A G invariant fell: a violation within f, beyond it the end of the theorem. What only a fork can break holds for as
+    /// long as the liars are too few to fork (CONSENSUS.md §5.4).
     pub(super) fn gated(&self, id: &'static str, text: String) -> Option<Finding> {
-        let within = self.faulty.len() <= usize::from(self.f);
+        let forks = matches!(id, "SI-1" | "SI-2" | "SI-3" | "SI-4");
+        let enough = if forks { self.quorum.breaking() } else { self.quorum.weak() };
+        let within = self.faulty.len() < usize::from(enough);
         Some(if within { Finding::Broken { id, text } } else { Finding::Void { id, text } })
     }
 
-    /// Records the first digest per key; another digest later names who had the first.
+    /// Records the first digest per key; against another digest later, it gives the first and who had it.
     fn same<K: Ord>(
         book: &mut BTreeMap<K, (Digest, ActorId)>,
         key: K,
         digest: Digest,
         who: ActorId,
-    ) -> Option<ActorId> {
+    ) -> Option<(ActorId, Digest)> {
         let (first, by) = *book.entry(key).or_insert((digest, who));
-        (first != digest).then_some(by)
+        (first != digest).then_some((by, first))
     }
 
     /// SI-11: executed slots follow one another without gap or repetition.
@@ -170,6 +176,10 @@ mod tests {
         ActorId::new(Role::Css, index)
     }
 
+    fn rules() -> Agreement {
+        Agreement::new(Quorum::new(4).expect("four are enough"))
+    }
+
     fn see(rules: &mut Agreement, who: u16, kind: Kind) -> Option<Finding> {
         let effect = Effect {
             id: EffectId(0),
@@ -201,7 +211,7 @@ mod tests {
 
     #[test]
     fn equal_chains_break_nothing() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         for who in 0..4 {
             for seq in 1..4 {
                 assert_eq!(see(&mut rules, who, executed(seq, seq as u8)), None);
@@ -211,14 +221,14 @@ mod tests {
 
     #[test]
     fn a_fork_among_correct_gateways_breaks_si_1() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
         assert_eq!(id(see(&mut rules, 1, executed(1, 2))), Some("SI-1"));
     }
 
     #[test]
     fn what_a_faulty_gateway_does_is_not_judged() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         assert_eq!(see(&mut rules, 0, lies()), None);
         assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
         assert_eq!(see(&mut rules, 1, executed(1, 2)), None);
@@ -226,16 +236,27 @@ mod tests {
 
     #[test]
     fn beyond_f_a_fork_is_void_and_not_a_bug() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         see(&mut rules, 0, lies());
         see(&mut rules, 1, lies());
         assert_eq!(see(&mut rules, 2, executed(1, 1)), None);
         assert_eq!(id(see(&mut rules, 3, executed(1, 2))), Some("void"));
     }
 
+    /// n = 5: f = 1, but quorums of 4 share 3.
+    #[test]
+    fn beyond_f_a_fork_is_still_a_bug_where_the_liars_are_too_few_to_fork() {
+        let mut rules = Agreement::new(Quorum::new(5).expect("five are enough"));
+        see(&mut rules, 0, lies());
+        see(&mut rules, 1, lies());
+        assert_eq!(see(&mut rules, 2, executed(1, 1)), None);
+        assert_eq!(id(see(&mut rules, 3, executed(1, 2))), Some("SI-1"));
+        assert_eq!(id(rules.gated("SI-10", String::new())), Some("void"), "f lies beyond the rest");
+    }
+
     #[test]
     fn prepared_twice_breaks_si_2() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         let prepared = |tag| Kind::Fact(FactKind::Prepared { view: 0, seq: 1, digest: Digest([tag; 32]) });
         assert_eq!(see(&mut rules, 1, prepared(1)), None);
         assert_eq!(see(&mut rules, 2, prepared(1)), None);
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn two_votes_for_one_slot_break_si_5() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         let vote = |tag| {
             let digest = Digest([tag; 32]);
             Kind::Fact(FactKind::Voted { vote: VoteKind::Prepare, view: 0, seq: 1, digest })
@@ -256,7 +277,7 @@ mod tests {
 
     #[test]
     fn views_never_go_back_si_7() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         let change = |target| Kind::Fact(FactKind::ViewChange { target, reason: String::new() });
         let enter = |view| Kind::Fact(FactKind::NewView { view, carried: 0 });
         assert_eq!(see(&mut rules, 1, change(1)), None);
@@ -267,7 +288,7 @@ mod tests {
 
     #[test]
     fn evidence_against_a_correct_gateway_breaks_si_13() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         let evidence = || {
             let (culprit, class) = (css(0), crate::pbft::Class::Equivocation);
             Kind::Fact(FactKind::Evidence { culprit, class })
@@ -279,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_gap_or_a_repetition_breaks_si_11() {
-        let mut rules = Agreement::new(4, 1);
+        let mut rules = rules();
         assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
         assert_eq!(id(see(&mut rules, 0, executed(1, 1))), Some("SI-11"));
         assert_eq!(id(see(&mut rules, 0, executed(3, 3))), Some("SI-11"));

@@ -121,6 +121,7 @@ impl Fixed {
 mod tests {
     use super::*;
     use crate::ledger::Micros;
+    use crate::pbft::Quorum;
     use crate::sim::trace::EffectId;
 
     const A: Digest = Digest([1; 32]);
@@ -131,7 +132,7 @@ mod tests {
     }
 
     fn rules(liars: u16) -> (Carry, Agreement) {
-        let mut agreement = Agreement::new(4, 1);
+        let mut agreement = Agreement::new(Quorum::new(4).expect("four are enough"));
         for who in 0..liars {
             let kind = Kind::Behaves { behaviour: Some("equivocating_primary".into()) };
             let (actor, t) = (Some(css(who)), Micros(0));

@@ -249,6 +249,7 @@ fn timer_bound(who: ActorId, timer: &str, after_us: u64, sight: &Sight<'_>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pbft::Quorum;
     use crate::sim::trace::EffectId;
     use crate::sim::world::World;
 
@@ -268,7 +269,11 @@ mod tests {
             s.network.gst = Some(crate::sim::units::Dur::secs(1));
             let healing = Healing { gst: Micros(1_000_000), delta: 50_000 };
             let world = World::new(s, vec![]).unwrap();
-            Bench { world, rules: Liveness::new(Some(healing)), agreement: Agreement::new(4, 1) }
+            Bench {
+                world,
+                rules: Liveness::new(Some(healing)),
+                agreement: Agreement::new(Quorum::new(4).expect("four are enough")),
+            }
         }
 
         fn see(&mut self, t: u64, who: u16, kind: Kind) -> Option<&'static str> {

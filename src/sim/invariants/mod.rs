@@ -66,7 +66,7 @@ impl Invariants {
     pub fn new(quorum: Quorum, healing: Option<Healing>) -> Self {
         Invariants {
             quorum,
-            agreement: Agreement::new(quorum.n(), quorum.f()),
+            agreement: Agreement::new(quorum),
             carry: Carry::default(),
             liveness: Liveness::new(healing),
             proofs: Proofs::default(),

@@ -97,7 +97,7 @@ impl Bench {
             if let Some(broken) = out.iter().find_map(broken) {
                 break Some(broken);
             }
-            if out.iter().any(|effect| matches!(effect.kind, Kind::SafetyVoid)) {
+            if out.iter().any(|effect| matches!(effect.kind, Kind::SafetyVoid { .. })) {
                 void = true;
                 break None;
             }

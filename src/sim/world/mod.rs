@@ -5,9 +5,12 @@
 
 mod act;
 mod ceremony;
+mod describe;
 mod node;
+mod packets;
 mod parcels;
 mod plugs;
+mod verdict;
 
 use crate::clmmsc::{Params, PublicRecord};
 use crate::entities::actor::{ActorId, Role};
@@ -15,24 +18,23 @@ use crate::entities::fact::Rule;
 use crate::entities::io::Parcel;
 use crate::entities::{Entity, Genesis, Packet, Setup};
 use crate::ledger::{Digest, Micros};
-use crate::pbft::{self, Message, NodeId, Quorum};
+use crate::pbft::Quorum;
 use crate::sim::adversary::{Ring, Wrapper};
 use crate::sim::intervention::{At, Intervention};
-use crate::sim::invariants::{Finding, Healing, Invariants, Sight};
+use crate::sim::invariants::{Healing, Invariants, Sight};
 use crate::sim::memo::Memo;
-use crate::sim::network::{Fate, Links, Passage};
+use crate::sim::network::Links;
 use crate::sim::observer::{Draft, Observer};
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::streams::Streams;
-use crate::sim::trace::{DropReason, Effect, EffectId, ItemId, Kind, PacketInfo, PacketTag};
+use crate::sim::trace::{DropReason, Effect, EffectId, ItemId, Kind, PacketInfo};
 pub use ceremony::KeyRing;
+pub(crate) use describe::describe;
 use node::{Arrival, Node};
 use plugs::{Plug, PlugEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// Genesis travels as a paper letter and takes this long.
-const LETTER: u64 = 10_000;
+use verdict::Verdict;
 
 /// A packet somewhere between two actors.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +107,7 @@ pub struct World {
     waiting: BTreeMap<u16, VecDeque<u16>>,
     observer: Observer,
     invariants: Invariants,
+    verdict: Verdict,
     faulty: BTreeSet<ActorId>,
     /// What colluding gateways share.
     ring: Ring,
@@ -164,6 +167,7 @@ impl World {
             ring: Ring::default(),
             interventions: all.into(),
             applied: 0,
+            verdict: Verdict::default(),
             made: Vec::new(),
             scenario: Arc::new(scenario),
         };
@@ -307,6 +311,7 @@ impl World {
         } else if let Some((_, event)) = self.queue.pop_first() {
             self.happen(event, memo);
         }
+        self.judge(memo);
         out.append(&mut self.made);
         true
     }
@@ -358,180 +363,7 @@ impl World {
         id
     }
 
-    fn found(&mut self, findings: Vec<Finding>, cause: Option<EffectId>) {
-        for finding in findings {
-            let kind = match finding {
-                Finding::Broken { id, text } => Kind::InvariantBroken { id: id.to_owned(), text },
-                Finding::Void { .. } => Kind::SafetyVoid,
-            };
-            let effect = self.observer.effect(Draft { actor: None, kind, cause, rule: None });
-            self.made.push(effect);
-        }
-    }
-
-    // ---- packets
-
-    fn store(&mut self, packet: Packet) -> ItemId {
-        let item = ItemId(self.items.len() as u32);
-        let info = describe(&self.setup.params, item, &packet);
-        self.items.push(Arc::new(Item { packet: Some(packet), info }));
-        item
-    }
-
-    /// Puts a stored packet on the link from one actor to another.
-    fn send(&mut self, from: ActorId, to: NodeId, item: ItemId, cause: Option<EffectId>) {
-        let Some(&to) = self.actors.get(usize::from(to.0)) else { return };
-        let info = self.items[item.0 as usize].info;
-        let sent = self.emit(Some(from), Kind::Sent { to, packet: info }, cause, None);
-        let flying = Flying { from, to, item, sent };
-        if info.tag == PacketTag::Letter {
-            return self.after(LETTER, Event::Deliver(flying));
-        }
-        let correct = !self.faulty.contains(&from) && !self.faulty.contains(&to);
-        let body = info.size.saturating_sub(1);
-        let passage = Passage { now: self.now, from, to, tag: info.tag, body, correct };
-        let scenario = self.scenario.clone();
-        match self.links.fate(&scenario.network, passage) {
-            Fate::Dropped(why) => {
-                self.dropped(flying, why);
-            }
-            Fate::Held { delay } => {
-                let kind = Kind::Delayed { to, packet: info, by_us: 0 };
-                self.emit(Some(from), kind, Some(sent), None);
-                self.held.push((flying, delay));
-            }
-            Fate::Carried { delay, added, copy, flip } => {
-                if added > 0 {
-                    let kind = Kind::Delayed { to, packet: info, by_us: added };
-                    self.emit(Some(from), kind, Some(sent), None);
-                }
-                let flying = match flip {
-                    Some((byte, bit)) => self.flipped(flying, byte, bit, Some(sent)),
-                    None => flying,
-                };
-                self.make_room(from, to);
-                self.after(delay, Event::Deliver(flying));
-                if let Some(delay) = copy {
-                    let kind = Kind::Duplicated { to, packet: info };
-                    let sent = self.emit(Some(from), kind, Some(sent), None);
-                    self.after(delay, Event::Deliver(Flying { sent, ..flying }));
-                }
-            }
-        }
-    }
-
-    /// A link that is full loses its oldest message to the next one.
-    fn make_room(&mut self, from: ActorId, to: ActorId) {
-        let Some(most) = self.scenario.network.in_flight else { return };
-        let on_link = self.queue.values().filter_map(|event| match event {
-            Event::Deliver(flying) if (flying.from, flying.to) == (from, to) => Some(flying.sent),
-            _ => None,
-        });
-        let flights: BTreeSet<EffectId> = on_link.collect();
-        let oldest = flights.first().copied().filter(|_| flights.len() >= most as usize);
-        if let Some((flying, _)) = oldest.and_then(|oldest| self.take(oldest)) {
-            self.dropped(flying, DropReason::Crowded);
-        }
-    }
-
-    /// The same flight with one bit of its body changed; unchanged if the body has no such byte.
-    fn flipped(&mut self, flying: Flying, byte: u32, bit: u8, cause: Option<EffectId>) -> Flying {
-        let old = self.items[flying.item.0 as usize].clone();
-        let Some(packet) = &old.packet else { return flying };
-        let mut bytes = packet.encode();
-        let Some(target) = bytes.get_mut(byte as usize + 1) else { return flying };
-        *target ^= 1 << (bit & 7);
-        let item = ItemId(self.items.len() as u32);
-        let packet = Packet::decode(&bytes, &self.setup.params);
-        let info = match &packet {
-            Some(packet) => describe(&self.setup.params, item, packet),
-            None => PacketInfo { item, ..old.info },
-        };
-        self.items.push(Arc::new(Item { packet, info }));
-        let kind = Kind::Corrupted { to: flying.to, packet: info, byte, bit };
-        self.emit(Some(flying.from), kind, cause, None);
-        Flying { item, ..flying }
-    }
-
     fn wrapper(&self, node: u16) -> Option<&Wrapper> {
         self.nodes.get(usize::from(node)).and_then(|node| node.wrapper.as_ref())
-    }
-}
-
-/// What the trace says about a packet.
-pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> PacketInfo {
-    let sigma = packet.sigma().map(|bytes| Digest(crate::clmmsc::verify::sigma_id(params, bytes).0));
-    let (tag, slot) = match packet {
-        Packet::Request(_) => (PacketTag::Request, None),
-        Packet::Answer(_) => (PacketTag::Answer, None),
-        Packet::List(_) => (PacketTag::List, None),
-        Packet::Submit { .. } => (PacketTag::Submit, None),
-        Packet::Route(_) => (PacketTag::Route, None),
-        Packet::Area(_) => (PacketTag::Area, None),
-        Packet::Direct(sigma) => (PacketTag::Direct(sigma.get(6).copied().unwrap_or(0)), None),
-        Packet::Offer { .. } => (PacketTag::Offer, None),
-        Packet::Frame(_) => (PacketTag::Frame, None),
-        Packet::Letter(_) => (PacketTag::Letter, None),
-        Packet::Complaint { .. } => (PacketTag::Complaint, None),
-        Packet::Claim(_) => (PacketTag::Claim, None),
-        Packet::Draw { .. } => (PacketTag::Draw, None),
-        Packet::Grant { .. } => (PacketTag::Grant, None),
-        Packet::Upload(_) => (PacketTag::Upload, None),
-        Packet::Pbft(msg) => agreement(msg),
-    };
-    let sigma = match packet {
-        Packet::Pbft(msg) => carried(msg),
-        Packet::Complaint { about, .. } => Some(Digest(about.0)),
-        _ => sigma,
-    };
-    PacketInfo { item, tag, size: packet.encode().len() as u32, sigma, slot }
-}
-
-fn agreement(msg: &Message) -> (PacketTag, Option<(u64, u64)>) {
-    let tag = match msg {
-        Message::Ciphertext(_) => PacketTag::Route,
-        Message::DataSet(_) => PacketTag::DataSet,
-        Message::PrePrepare(..) => PacketTag::PrePrepare,
-        Message::Prepare(_) => PacketTag::Prepare,
-        Message::Commit(_) => PacketTag::Commit,
-        Message::ViewChange(_) => PacketTag::ViewChange,
-        Message::NewView(_) => PacketTag::NewView,
-        Message::Fetch(_) => PacketTag::Fetch,
-        Message::Body(_) => PacketTag::Body,
-        Message::Checkpoint(_) => PacketTag::Checkpoint,
-        Message::Status(_) => PacketTag::Status,
-        Message::Blocks(_) => PacketTag::Blocks,
-        Message::Snapshot(_) => PacketTag::Snapshot,
-        Message::Stable(_) => PacketTag::Stable,
-        Message::Seal(_) => PacketTag::Seal,
-        Message::Publish(_) => PacketTag::Publish,
-        Message::Evidence(_) => PacketTag::Evidence,
-    };
-    let slot = match msg {
-        Message::Publish(p) => Some((p.cert.view.0, p.cert.seq.0)),
-        Message::ViewChange(vc) => Some((vc.target().0, 0)),
-        Message::NewView(nv) => Some((nv.view().0, 0)),
-        Message::Body(body) => Some((0, body.header.seq.0)),
-        Message::Checkpoint(s) => Some((0, s.statement.seq.0)),
-        Message::Status(m) => Some((m.signed.statement.view.0, m.signed.statement.seq.0)),
-        Message::Snapshot(s) => Some((0, s.header.height.0)),
-        Message::Stable(proof) => Some((0, proof.seq.0)),
-        _ => msg.signed().filter(|(kind, _)| kind.is_vote()).map(|(_, s)| (s.statement.view.0, s.statement.seq.0)),
-    };
-    (tag, slot)
-}
-
-/// The one ciphertext in a message of agreement, if it is about one.
-fn carried(msg: &pbft::Message) -> Option<Digest> {
-    let one = |txs: &[Arc<crate::ledger::Sigma>]| match txs {
-        [tx] => Some(tx.id),
-        _ => None,
-    };
-    match msg {
-        Message::Ciphertext(sigma) => Some(sigma.id),
-        Message::DataSet(set) => one(&set.items),
-        Message::PrePrepare(_, proposal) | Message::Body(proposal) => one(&proposal.txs),
-        Message::Publish(p) => p.block.proposal.as_ref().and_then(|proposal| one(&proposal.txs)),
-        _ => None,
     }
 }

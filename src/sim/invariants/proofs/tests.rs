@@ -3,6 +3,7 @@
 use super::*;
 use crate::ledger::block::VoidReason;
 use crate::ledger::{Micros, Secs};
+use crate::pbft::Quorum;
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Scenario;
 use crate::sim::trace::EffectId;
@@ -121,7 +122,9 @@ fn see(proofs: &mut Proofs, world: &World, state: Option<&Entity>, fact: FactKin
     let (id, actor) = (EffectId(0), Some(css(2)));
     let kind = Kind::Fact(fact);
     let effect = Effect { id, step: 0, t: world.now(), actor, kind, cause: None, needs: vec![], rule: None };
-    with(world, state, |sight| proofs.observe(&effect, &Agreement::new(4, 1), sight))
+    with(world, state, |sight| {
+        proofs.observe(&effect, &Agreement::new(Quorum::new(4).expect("four are enough")), sight)
+    })
 }
 
 fn facts(world: &World) -> [FactKind; 4] {
