@@ -23,6 +23,8 @@ pub fn envelope(stage: &StageState, ground: &Ground) -> Html {
     if ground.inside() < 80.0 {
         return Html::default();
     }
+    let locks = format!("σ, {} locks", envelope.entries);
+    let (above, below) = if ground.inside() < 105.0 { (String::new(), locks) } else { (locks, outcome(envelope)) };
     let (w, h) = (120.0, 60.0);
     let (x, y) = (cx - w / 2.0, cy - h / 2.0);
     let shown = envelope.entries.min(SEALS);
@@ -37,8 +39,8 @@ pub fn envelope(stage: &StageState, ground: &Ground) -> Html {
             <rect x={format!("{x:.1}")} y={format!("{y:.1}")} width={w.to_string()} height={h.to_string()} rx="4" />
             <path d={format!("M{x:.1} {y:.1} l{:.1} {:.1} l{:.1} {:.1}", w / 2.0, h * 0.42, w / 2.0, -h * 0.42)} />
             { for (0..shown).map(seal) }
-            <text x={format!("{cx:.1}")} y={format!("{:.1}", y - 8.0)} text-anchor="middle">{ format!("σ, {} locks", envelope.entries) }</text>
-            <text class="muted small" x={format!("{cx:.1}")} y={format!("{:.1}", y + h + 18.0)} text-anchor="middle">{ outcome(envelope) }</text>
+            <text x={format!("{cx:.1}")} y={format!("{:.1}", y - 8.0)} text-anchor="middle">{ above }</text>
+            <text class="muted small" x={format!("{cx:.1}")} y={format!("{:.1}", y + h + 18.0)} text-anchor="middle">{ below }</text>
         </g>
     }
 }
