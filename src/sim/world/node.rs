@@ -161,7 +161,7 @@ impl World {
     /// Records the arrival, lets the actor react, and holds what it wants done.
     fn process(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
         let actor = self.nodes[usize::from(node)].actor;
-        let mut packet = None;
+        let (packet, item);
         let parcels = self.parcels.clone();
         let durable = self.nodes[usize::from(node)].durable.clone();
         let given = self.scenario.bootstrap == Bootstrap::Given;
@@ -170,8 +170,8 @@ impl World {
             Arrival::Start => match self.genesis.clone().filter(|_| given && actor.role != Role::Kgc) {
                 // Everything was given before the run: the paper letter is all that is new.
                 Some(genesis) => {
-                    let packet = packet.insert(Packet::Letter(genesis));
-                    (None, Stimulus::Input(Input::Deliver { from, packet }))
+                    packet = Packet::Letter(genesis);
+                    (None, Stimulus::Input(Input::Deliver { from, packet: &packet }))
                 }
                 None => (None, Stimulus::Input(Input::Start)),
             },
@@ -194,10 +194,10 @@ impl World {
                 (Some(self.emit(Some(actor), kind, Some(set), None)), Stimulus::Input(Input::Timer(timer)))
             }
             Arrival::Packet(flying) => {
-                let item = self.items[flying.item.0 as usize].clone();
+                item = self.items[flying.item.0 as usize].clone();
                 let kind = Kind::Delivered { from: flying.from, packet: item.info };
                 let delivered = self.emit(Some(actor), kind, Some(flying.sent), None);
-                let Some(readable) = item.packet.clone() else {
+                let Some(packet) = &item.packet else {
                     let what = item.info.tag.name().to_owned();
                     let (reason, sigma, from) = ("Malformed".to_owned(), item.info.sigma, Some(flying.from));
                     let fact = FactKind::Refused { what, reason, sigma, from };
@@ -205,7 +205,6 @@ impl World {
                     return;
                 };
                 from = self.node_of(flying.from).map_or(from, NodeId);
-                let packet = packet.insert(readable);
                 (Some(delivered), Stimulus::Input(Input::Deliver { from, packet }))
             }
         };
