@@ -1,7 +1,7 @@
 //! SI-6 and SI-10 (CONSENSUS.md §6): what correct gateways accept as proof is one, and what they execute is sound.
 //!
 //! Looked at where a gateway keeps it, at the effect that says it was accepted. Signatures are checked again from the
-//! pinned records, without the memory of verifications, for one signature of [`SAMPLE`]; ciphertexts once per block.
+//! pinned records, without the memory of verifications, for one certificate of [`SAMPLE`]; ciphertexts once per block.
 
 use super::{Agreement, Finding, Sight};
 use crate::entities::actor::{ActorId, Role};
@@ -20,13 +20,13 @@ use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The first of so many signatures is checked.
+/// The first of so many certificates has its signatures checked.
 const SAMPLE: u64 = 256;
 
 /// SI-6 and SI-10 over all gateways of C.
 #[derive(Clone, Default, Debug)]
 pub struct Proofs {
-    /// Signatures looked at.
+    /// Certificates looked at.
     seen: u64,
     /// The VIEW-CHANGE of each gateway that was looked at last; all who hold it hold the same one.
     carried: BTreeMap<ReplicaId, Arc<ViewChange>>,
@@ -54,18 +54,21 @@ fn signers(cfg: &Config, sigs: &Signatures, need: u16, but: Option<ReplicaId>) -
     hold(set.count() == need, "has another number of signers than a quorum")
 }
 
-/// The signature is the signer's own over this slot, as if nobody had ever checked it.
-fn signed(
+/// Every signature is the signer's own over this slot, as if nobody had ever checked it.
+fn signed<'a>(
     cfg: &Config,
     kind: Vote,
     (view, seq, digest, just): Slot,
-    (sender, sig): &(ReplicaId, Sig),
+    mut sigs: impl Iterator<Item = &'a (ReplicaId, Sig)>,
     sight: &Sight<'_>,
 ) -> Result<(), String> {
     let mut memo = Memo::off();
     let mut bench = Bench::new(&sight.setup.params, sight.gateways, &mut memo).of(sight.setup.crypto);
-    let st = Statement { network_id: cfg.network_id, kind, sender: *sender, view, seq, digest, just };
-    hold(bench.statement(*sender, &st, sig), "holds a signature that is not valid")
+    let valid = sigs.all(|(sender, sig)| {
+        let st = Statement { network_id: cfg.network_id, kind, sender: *sender, view, seq, digest, just };
+        bench.statement(*sender, &st, sig)
+    });
+    hold(valid, "holds a signature that is not valid")
 }
 
 impl Proofs {
@@ -138,22 +141,12 @@ impl Proofs {
         }
         signers(cfg, &proof.sigs, cfg.quorum.strong(), None)?;
         let slot = (View(0), proof.seq, proof.state_digest, Digest::ZERO);
-        self.sampled(cfg, Vote::Checkpoint, slot, proof.sigs.iter(), sight)
+        if self.sampled() { signed(cfg, Vote::Checkpoint, slot, proof.sigs.iter(), sight) } else { Ok(()) }
     }
 
-    /// A sample of the signatures of one certificate.
-    fn sampled<'a>(
-        &mut self,
-        cfg: &Config,
-        kind: Vote,
-        slot: Slot,
-        mut sigs: impl Iterator<Item = &'a (ReplicaId, Sig)>,
-        sight: &Sight<'_>,
-    ) -> Result<(), String> {
-        sigs.try_for_each(|one| {
-            self.seen += 1;
-            if self.seen % SAMPLE == 1 { signed(cfg, kind, slot, one, sight) } else { Ok(()) }
-        })
+    fn sampled(&mut self) -> bool {
+        self.seen += 1;
+        self.seen % SAMPLE == 1
     }
 
     /// A pre-prepare of the view's primary and q − 1 matching prepares of others.
@@ -162,16 +155,22 @@ impl Proofs {
         signers(cfg, &cert.prepares, cfg.quorum.prepares(), Some(primary))?;
         let slot = (cert.view, cert.seq, cert.digest, cert.just);
         hold(cert.view > View(0) || cert.just == Digest::ZERO, "rests on a NEW-VIEW in view 0")?;
-        self.sampled(cfg, Vote::PrePrepare, slot, [(primary, cert.pp_sig)].iter(), sight)?;
-        self.sampled(cfg, Vote::Prepare, slot, cert.prepares.iter(), sight)
+        if self.sampled() {
+            signed(cfg, Vote::PrePrepare, slot, [(primary, cert.pp_sig)].iter(), sight)?;
+            signed(cfg, Vote::Prepare, slot, cert.prepares.iter(), sight)?;
+        }
+        Ok(())
     }
 
     /// q matching commits.
     fn committed(&mut self, cfg: &Config, cert: &CommitCertificate, sight: &Sight<'_>) -> Result<(), String> {
         signers(cfg, &cert.commits, cfg.quorum.strong(), None)?;
         hold(cert.view > View(0) || cert.just == Digest::ZERO, "rests on a NEW-VIEW in view 0")?;
-        let slot = (cert.view, cert.seq, cert.digest, cert.just);
-        self.sampled(cfg, Vote::Commit, slot, cert.commits.iter(), sight)
+        if self.sampled() {
+            let slot = (cert.view, cert.seq, cert.digest, cert.just);
+            signed(cfg, Vote::Commit, slot, cert.commits.iter(), sight)?;
+        }
+        Ok(())
     }
 
     // ---- SI-10
