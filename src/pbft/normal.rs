@@ -311,13 +311,13 @@ impl Replica {
             }
             return;
         }
-        self.after_execution(now);
         self.replay_held(now, io);
         self.try_propose(now, io);
         self.rotate(now, io);
     }
 
-    /// What was executed waits no more.
+    /// What was executed waits no more: said before anything else can happen, for a checkpoint that becomes stable lets
+    /// the primary propose at once.
     pub(super) fn after_execution(&mut self, now: Micros) {
         self.refresh_busy();
         self.pool.drop_executed(self.chain.state());
@@ -357,6 +357,7 @@ impl Replica {
         if self.cfg.quorum.primary(cert.view) == self.me {
             io.out.push(Output::Publish(Arc::new(Message::Publish(Publish { block, cert }))));
         }
+        self.after_execution(now);
         self.take_checkpoint(now, io);
     }
 

@@ -421,7 +421,6 @@ impl Replica {
             self.execute(now, cert.clone(), body, io);
         }
         if self.executed() > before {
-            self.after_execution(now);
             self.settle(now, io);
         }
     }

@@ -87,6 +87,25 @@ pub fn s4_3_cp3_cp4_a_quorum_makes_a_state_stable_and_the_log_forgets() {
     }
 }
 
+/// The primary executes the last block before a checkpoint whose proof it already has (swarm seed 53).
+#[test]
+pub fn s4_3_a_checkpoint_stable_at_its_execution_does_not_let_the_block_be_proposed_again() {
+    let mut net = short();
+    blocks(&mut net, 0..1);
+    net.filter = Box::new(|_, to, m| (to != 0 || m.name() != "COMMIT").then(|| m.clone()));
+    net.request(0, &sigma(1));
+    net.run_ms(100);
+    assert_eq!((net.replicas[0].executed(), net.replicas[1].executed()), (Seq(1), Seq(2)));
+    let digest = net.replicas[0].accepted(Seq(2)).unwrap();
+    for who in [1, 2] {
+        let commit = vote(&net.cfg, Kind::Commit, who, 2, digest);
+        net.give(0, who, commit);
+    }
+    assert_eq!((net.replicas[0].executed(), net.replicas[0].low()), (Seq(2), Seq(2)));
+    assert_eq!(net.replicas[0].accepted(Seq(3)), None);
+    assert!(net.replicas[0].pending().is_empty());
+}
+
 #[test]
 pub fn s4_3_cp3_without_a_quorum_the_window_fills_and_nobody_goes_on() {
     let mut net = short();

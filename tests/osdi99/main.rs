@@ -50,6 +50,7 @@ const ALL: &[fn()] = &[
     checkpoints::s4_3_cp1_refuses_what_is_no_checkpoint_or_below_the_window,
     checkpoints::s4_3_cp2_counts_one_checkpoint_per_gateway_and_keeps_only_the_highest_far_one,
     checkpoints::s4_3_cp3_cp4_a_quorum_makes_a_state_stable_and_the_log_forgets,
+    checkpoints::s4_3_a_checkpoint_stable_at_its_execution_does_not_let_the_block_be_proposed_again,
     checkpoints::s4_3_cp3_without_a_quorum_the_window_fills_and_nobody_goes_on,
     checkpoints::s4_3_cp4_a_state_that_is_not_the_stable_one_is_given_up_and_fetched,
     checkpoints::s4_3_cp5_f_plus_1_beyond_the_own_state_mean_that_it_is_behind,
