@@ -338,7 +338,8 @@ impl Replica {
             let need = self.cfg.quorum.strong();
             all.push(Pending::ViewChange { target: level.view, have: self.wanting(level.view), need });
         }
-        for (seq, slot, pp) in self.log.open(self.executed()) {
+        // Whoever has left a view no longer waits for its slots: the next view decides them.
+        for (seq, slot, pp) in self.log.open(self.executed()).filter(|_| !level.changing) {
             let have = |votes: &super::log::Votes| votes.supporters(&pp.digest, &pp.just).count();
             let (prepares, commits) = (have(&slot.prepares), have(&slot.commits));
             all.push(Pending::Slot { seq, digest: pp.digest, prepares, commits });

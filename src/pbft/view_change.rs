@@ -7,9 +7,9 @@ use super::io::{Io, Timer};
 use super::log::Accepted;
 use super::message::{Message, NewView, ViewChange, Want};
 use super::new_view::{self, Plan};
-use super::quorum::ReplicaSet;
 use super::replica::{Replica, about};
 use super::rule::{About, Reason, Rule};
+use super::safety::Level;
 use super::types::{NodeId, View};
 use crate::ledger::{Micros, Seq};
 use crate::mutants::mutant;
@@ -71,41 +71,49 @@ impl Replica {
 
     /// How many gateways' highest request is for this view.
     pub(super) fn wanting(&self, view: View) -> u16 {
-        let mut set = ReplicaSet::default();
-        for (who, _) in self.vcs.iter().filter(|(_, vc)| vc.target() == view) {
-            set.insert(*who);
-        }
-        set.count()
+        self.vcs.values().filter(|vc| vc.target() == view).count() as u16
+    }
+
+    /// How many gateways ask for this view or for a later one: whoever is beyond it has left the views below.
+    fn gone(&self, view: View) -> u16 {
+        self.vcs.values().filter(|vc| vc.target() >= view).count() as u16
     }
 
     /// VC-5 and VC-6; the primary of the view opens it.
     fn vc_progress(&mut self, now: Micros, target: View, io: &mut Io<'_>) {
         let quorum = self.cfg.quorum;
-        let level = self.level();
         let others = self.vcs.iter().filter(|(who, _)| **who != self.me).map(|(_, vc)| vc.target());
-        let above: Vec<View> = others.filter(|view| *view > level.view).collect();
+        let above: Vec<View> = others.filter(|view| *view > self.level().view).collect();
         if above.len() >= usize::from(if mutant!("join-one") { 1 } else { quorum.weak() }) {
             let join = above.into_iter().min().unwrap_or(target);
             io.note(Rule::Vc5, About::View(join));
             return self.start_view_change(now, join, io);
         }
-        let ready = level.changing && level.view == target && self.wanting(target) >= quorum.strong();
-        if !ready || self.awaited == target {
+        let Level { view, changing } = self.level();
+        if !changing {
             return;
         }
-        self.awaited = target;
-        io.note(Rule::Vc6, About::View(target));
-        self.set(Timer::NewView, Micros(now.0.saturating_add(self.timeout().0)), now, io);
-        if quorum.primary(target) == self.me {
-            let v_set = self.vcs.values().filter(|vc| vc.target() == target).cloned().collect();
-            match self.safety.new_view(v_set, io) {
-                Ok(nv) => {
-                    io.broadcast(Message::NewView(nv.clone()));
-                    let plan = new_view::select(&nv.v_set);
-                    self.enter_view(now, nv, &plan, io);
-                }
-                Err(refusal) => self.refused(refusal, io),
+        // A VIEW-CHANGE that was lost is not sent again by who has asked for more since: waiting for it could take forever.
+        if self.awaited != view && self.gone(view) >= quorum.strong() {
+            self.awaited = view;
+            io.note(Rule::Vc6, About::View(view));
+            self.set(Timer::NewView, Micros(now.0.saturating_add(self.timeout().0)), now, io);
+        }
+        if quorum.primary(view) == self.me && self.wanting(view) >= quorum.strong() {
+            self.open_view(now, view, io);
+        }
+    }
+
+    /// OSDI'99 §4.4: the primary of a view that q ask for opens it.
+    fn open_view(&mut self, now: Micros, view: View, io: &mut Io<'_>) {
+        let v_set = self.vcs.values().filter(|vc| vc.target() == view).cloned().collect();
+        match self.safety.new_view(v_set, io) {
+            Ok(nv) => {
+                io.broadcast(Message::NewView(nv.clone()));
+                let plan = new_view::select(&nv.v_set);
+                self.enter_view(now, nv, &plan, io);
             }
+            Err(refusal) => self.refused(refusal, io),
         }
     }
 

@@ -138,6 +138,8 @@ const ALL: &[fn()] = &[
     view_changes::s4_4_nv3_nv4_demand_a_quorum_of_valid_view_changes,
     view_changes::s4_4_nv5_recomputes_the_selection,
     view_changes::s4_4_nv6_demands_the_primarys_signature_on_each_carried_slot,
+    view_changes::s4_4_vc6_whoever_asks_for_a_later_view_has_left_the_earlier_ones,
+    view_changes::s4_4_nobody_waits_for_the_slots_of_a_view_it_has_left,
     view_changes::st1_refuses_a_body_nobody_asked_for,
     votes::s4_2_pr1_refuses_a_prepare_by_the_primary,
     votes::s4_2_pr2_cm1_hold_votes_of_newer_views,

@@ -162,3 +162,32 @@ pub fn st1_refuses_a_body_nobody_asked_for() {
     net.give(1, 2, Message::Body(p));
     assert!(net.rejected(1, Rule::St1, &Reason::Unasked));
 }
+
+/// The primary of view 1 is dead, and one gateway went on to view 2 while its VIEW-CHANGE for view 1 was lost (swarm seed
+/// 3859): those who ask for view 1 must not wait for it forever.
+#[test]
+pub fn s4_4_vc6_whoever_asks_for_a_later_view_has_left_the_earlier_ones() {
+    let mut net = net();
+    net.dead = vec![1];
+    net.filter = Box::new(|_, _, _| None);
+    for (sender, target) in [(3, 1), (0, 2)] {
+        let vc = view_change(&net.cfg, sender, target, vec![]);
+        net.give(2, sender, Message::ViewChange(Arc::new(vc)));
+    }
+    assert_eq!(net.replicas[2].level().view, View(1));
+    assert!(net.fired(Rule::Vc6));
+    net.run_ms(60_000);
+    assert!(net.fired(Rule::Tm2) && net.replicas[2].level().view == View(2), "{:?}", net.replicas[2].level());
+}
+
+#[test]
+pub fn s4_4_nobody_waits_for_the_slots_of_a_view_it_has_left() {
+    let (mut net, p) = accepted();
+    let open = |net: &Net| net.replicas[1].pending().iter().any(|why| matches!(why, Pending::Slot { .. }));
+    assert!(open(&net) && net.replicas[1].accepted(Seq(1)) == Some(p.digest()));
+    for sender in [2, 3] {
+        let vc = view_change(&net.cfg, sender, 2, vec![]);
+        net.give(1, sender, Message::ViewChange(Arc::new(vc)));
+    }
+    assert!(net.replicas[1].level().changing && !open(&net));
+}
