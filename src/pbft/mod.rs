@@ -4,6 +4,7 @@
 //! `quorum`, `certificate`, `safety` and `new_view`.
 
 mod accuse;
+mod answer;
 pub mod certificate;
 pub mod checkpoint;
 mod codec;
