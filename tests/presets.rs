@@ -138,6 +138,20 @@ fn one_liar_cannot_split_the_chain() {
 }
 
 #[test]
+fn two_liars_of_four_fork_the_chain_and_what_they_signed_names_them() {
+    let scenario = Scenario::preset("two-liars").unwrap();
+    let mut run = Timelines::open(scenario.clone(), vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End, "the run goes on to its end");
+    let trace = run.trace(BranchId(0));
+    let state = state::state(&export::info(&scenario, "two-liars"), trace, trace.len());
+    assert!(state.safety_void && state.violations.is_empty());
+    let [one, other] = ["css3", "css4"].map(|who| &state.chains[who]);
+    assert!(one.height >= 1 && other.height >= 1 && one.head != other.head);
+    let culprits: BTreeSet<String> = state.evidence.iter().map(|line| line.culprit.to_string()).collect();
+    assert_eq!(culprits, names(&["css1", "css2"]));
+}
+
+#[test]
 fn a_dead_primary_is_replaced() {
     let (_, state) = preset("dead-primary");
     assert_eq!(agreed(&state, &["css1"]).0, 1);

@@ -9,9 +9,10 @@ pub struct Preset {
 }
 
 /// All of them, in the order in which they are listed.
-pub const PRESETS: [Preset; 9] = [
+pub const PRESETS: [Preset; 10] = [
     Preset { id: "day4", toml: include_str!("../presets/day4.toml") },
     Preset { id: "one-liar", toml: include_str!("../presets/one-liar.toml") },
+    Preset { id: "two-liars", toml: include_str!("../presets/two-liars.toml") },
     Preset { id: "dead-primary", toml: include_str!("../presets/dead-primary.toml") },
     Preset { id: "bad-ciphertext", toml: include_str!("../presets/bad-ciphertext.toml") },
     Preset { id: "thirty-one", toml: include_str!("../presets/thirty-one.toml") },
