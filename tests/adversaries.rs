@@ -1,11 +1,18 @@
-//! Every Byzantine behaviour ends as its description says: the rules that must fire do so at honest actors, no invariant
-//! falls that it does not name, honest chains agree, and the run decides if it must.
+//! Every Byzantine behaviour ends as its description says: the rules that must fire do so at honest actors, and not in the
+//! same run without the liar; no invariant falls that it does not name, honest chains agree, and the run decides if it must.
 
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::{BTreeMap, BTreeSet};
+use voltcast::clmmsc::Flow;
+use voltcast::clmmsc::open::{EntryKey, locate};
+use voltcast::clmmsc::verify::VerifiedSigma;
+use voltcast::entities::Packet;
 use voltcast::entities::actor::{ActorId, Role};
+use voltcast::entities::command::Command;
 use voltcast::entities::fact::FactKind;
+use voltcast::entities::packet::parse_sigma;
+use voltcast::ledger::Digest;
 use voltcast::sim::adversary::{BehaviourKind, Trigger};
 use voltcast::sim::intervention::Behave;
 use voltcast::sim::network::RuleArgs;
@@ -14,6 +21,7 @@ use voltcast::sim::state::state;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Effect, Kind};
 use voltcast::sim::units::{Dur, Many, PacketName};
+use voltcast::sim::world::World;
 
 /// Three cars that come one after the other, so that there are several commands and blocks.
 fn base() -> Scenario {
@@ -45,6 +53,7 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
             scenario.station.area_cap_w.truncate(1);
         }
         B::BadCheckpoint => (scenario.gateways.checkpoint, scenario.gateways.pipeline) = (1, 2),
+        B::CscBorrowedRecord => scenario.entities.csc = 2,
         B::CscOverCap => scenario.station.rating_w = 7_000,
         B::CpOldHeader => {
             scenario.fleet.ev[0].arrive = Dur::secs(40);
@@ -54,7 +63,9 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
             scenario.fleet.ev.iter_mut().for_each(|car| car.depart = Dur::minutes(15));
             scenario.end = Dur::minutes(16);
         }
-        B::CscGarbageEntry | B::CpDenies | B::CscBadAlpha => scenario.fleet = Scenario::preset("day4").unwrap().fleet,
+        B::CscGarbageEntry | B::CpDenies | B::CpLeak | B::CscBadAlpha => {
+            scenario.fleet = Scenario::preset("day4").unwrap().fleet
+        }
         B::BadState => scenario.behaviour.push(behave("css1", B::WithholdBody)),
         _ => {}
     }
@@ -62,11 +73,13 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
         scenario.gateways.n = 7;
     }
     let who = match kind {
-        B::CscGarbageEntry | B::CscBadAlpha | B::CscCopiedT | B::CscTicketReuse | B::CscOverCap => "csc1",
-        B::KgcWrongD | B::KgcChosenR | B::KgcMintedTicket | B::KgcMisroute | B::KgcReader => "kgc1",
+        B::CscGarbageEntry | B::CscBadAlpha | B::CscBorrowedRecord => "csc1",
+        B::CscCopiedT | B::CscTicketReuse | B::CscOverCap => "csc1",
+        B::KgcWrongD | B::KgcChosenR | B::KgcSubstitution => "kgc1",
+        B::KgcMintedTicket | B::KgcMisroute | B::KgcReader => "kgc1",
         B::EveSplice | B::EveFlood => "kgc1",
-        B::CpOldHeader | B::CpOldKey | B::CpDenies | B::CpFalseMeter => "cp1",
-        B::EvWrongRole | B::EvRewrap => "ev1",
+        B::CpOldHeader | B::CpOldKey | B::CpDenies | B::CpFalseMeter | B::CpLeak => "cp1",
+        B::EvWrongRole | B::EvRewrap | B::EvForwardsKey => "ev1",
         B::EveReplay => "css2",
         B::EarlyNewViewProposal
         | B::NewViewForgery
@@ -97,10 +110,10 @@ fn behave(who: &str, kind: BehaviourKind) -> Behave {
     Behave { node: ActorId::parse(who).unwrap(), kind, when: Trigger::Always }
 }
 
-fn play(scenario: Scenario) -> Vec<Effect> {
+fn play(scenario: Scenario) -> Timelines {
     let mut run = Timelines::open_headless(scenario.checked().unwrap(), vec![]).unwrap();
     assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
-    run.trace(BranchId(0)).effects().to_vec()
+    run
 }
 
 /// Blocks of each gateway by height.
@@ -137,11 +150,15 @@ fn holds(kind: BehaviourKind) {
     let (mut scenario, liar) = stage(kind);
     let n = scenario.gateways.n;
     // Actors enrol honestly: a gateway without a key of its own is in no genesis.
-    let enrols = matches!(kind, BehaviourKind::KgcWrongD | BehaviourKind::KgcChosenR);
+    let enrols = matches!(kind, BehaviourKind::KgcWrongD | BehaviourKind::KgcChosenR | BehaviourKind::KgcSubstitution);
     let when = Trigger::Time(if enrols { Dur(0) } else { Dur::secs(1) }, Dur::secs(100_000));
+    let others = scenario.behaviour.clone();
     scenario.behaviour.push(Behave { node: liar, kind, when });
     let liars: BTreeSet<ActorId> = scenario.behaviour.iter().map(|b| b.node).collect();
-    let effects = play(scenario);
+    let control = play(Scenario { behaviour: others, ..scenario.clone() }).trace(BranchId(0)).effects().to_vec();
+    let usual = self::fired(&control, &liars);
+    let run = play(scenario);
+    let effects = run.trace(BranchId(0)).effects().to_vec();
     let (name, expect) = (kind.name(), kind.expect());
     for effect in &effects {
         match &effect.kind {
@@ -153,7 +170,10 @@ fn holds(kind: BehaviourKind) {
     let fired = fired(&effects, &liars);
     let missing: Vec<_> = expect.fires.iter().filter(|rule| !fired.contains(**rule)).collect();
     assert!(missing.is_empty(), "{name}: {missing:?} did not fire, but {fired:?}");
-    besides(kind, &effects);
+    let common: Vec<_> = expect.fires.iter().filter(|rule| usual.contains(**rule)).collect();
+    assert!(common.is_empty(), "{name}: {common:?} fire without the liar too");
+    besides(kind, &effects, opened(&control));
+    leaks(kind, run.world(BranchId(0)), &effects);
     let chains = chains(&effects);
     let honest = (0..n).map(|index| ActorId::new(Role::Css, index)).filter(|who| !liars.contains(who));
     let honest: Vec<_> = honest.map(|who| chains.get(&who).cloned().unwrap_or_default()).collect();
@@ -167,20 +187,151 @@ fn holds(kind: BehaviourKind) {
     assert_eq!(decided, expect.decides, "{name}: {stored} chains, {} opened, {chains:?}", opened(&effects));
 }
 
-/// What a list of rules cannot say.
-fn besides(kind: BehaviourKind, effects: &[Effect]) {
+/// What a list of rules cannot say. `usually`: piles that open their command without the liar.
+fn besides(kind: BehaviourKind, effects: &[Effect], usually: usize) {
     use BehaviourKind as B;
-    let any = |test: &dyn Fn(ActorId, &FactKind) -> bool| {
-        effects.iter().any(|e| matches!((e.actor, &e.kind), (Some(who), Kind::Fact(fact)) if test(who, fact)))
-    };
-    let asked = |who: ActorId, fact: &FactKind| who.to_string() == "css4" && matches!(fact, FactKind::Verified { .. });
-    let left = |_: ActorId, fact: &FactKind| matches!(fact, FactKind::ViewChange { .. });
-    let blind = |who: ActorId, fact: &FactKind| who.role == Role::Kgc && matches!(fact, FactKind::NotAReceiver { .. });
+    let seen = Seen(effects);
+    let stored =
+        |_: &str, fact: &FactKind| matches!(fact, FactKind::BlockAppended { sigmas, .. } if !sigmas.is_empty());
+    let opens =
+        |who: &str, fact: &FactKind| who == "cp1" && matches!(fact, FactKind::Opened { flow: 1, error: None, .. });
     match kind {
-        B::WithheldDataSet => assert!(any(&asked), "the KGC asks all gateways"),
-        B::KgcReader => assert!(any(&blind), "it opens nothing"),
-        B::SlowPrimary => assert!(!any(&left), "nobody leaves the view"),
+        B::WithheldDataSet => {
+            let asked = |who: &str, fact: &FactKind| who == "css4" && matches!(fact, FactKind::Verified { .. });
+            assert!(seen.any(asked), "the KGC asks all gateways");
+        }
+        B::KgcReader => {
+            let blind = |who: &str, fact: &FactKind| who == "kgc1" && matches!(fact, FactKind::NotAReceiver { .. });
+            assert!(seen.any(blind), "it opens nothing");
+        }
+        B::KgcMisroute => assert!(!seen.any(stored) && !seen.any(opens), "no gateway hears of a command"),
+        B::CscBadAlpha | B::CscBorrowedRecord => assert!(seen.any(stored), "the command is on the chain"),
+        B::CscGarbageEntry => assert_eq!(opened(effects) + 1, usually, "one pile finds no entry for its car"),
+        B::KgcSubstitution => {
+            let reads = |who: &str, fact: &FactKind| who == "kgc1" && matches!(fact, FactKind::Located { .. });
+            assert!(seen.any(reads) && !seen.any(opens), "it reads the car's command, and the car gets none");
+        }
+        B::CpDenies => {
+            assert!(
+                seen.any(stored) && !seen.any(opens),
+                "the command is on the chain, and the pile has not opened it"
+            );
+            assert_eq!(opened(effects) + 1, usually);
+        }
+        B::CpFalseMeter => {
+            let refuses = |who: &str, fact: &FactKind| {
+                who == "ev1" && matches!(fact, FactKind::Refused { what, .. } if what == "bill")
+            };
+            assert!(seen.any(refuses), "the car knows what it metered");
+        }
+        B::SlowPrimary => {
+            let left = |_: &str, fact: &FactKind| matches!(fact, FactKind::ViewChange { .. });
+            assert!(!seen.any(left), "nobody leaves the view");
+        }
+        B::SelectivePrimary => {
+            let proposed = |who: &str, fact: &FactKind| who == "css4" && matches!(fact, FactKind::PrePrepared { .. });
+            let holds = |who: &str, fact: &FactKind| who == "css4" && stored(who, fact);
+            assert!(seen.first(holds) < seen.first(proposed), "it follows by certificate alone");
+        }
+        B::EarlyCommit => {
+            let early = |e: &Effect| {
+                let commit = matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag.name() == "pbft.commit");
+                commit && e.actor.is_some_and(|who| who.to_string() == "css4")
+            };
+            let prepared = |who: &str, fact: &FactKind| who == "css4" && matches!(fact, FactKind::Prepared { .. });
+            let sent = effects.iter().position(early).expect("it commits");
+            assert!(sent < seen.first(prepared), "it commits before it has prepared");
+        }
+        B::ColludingSet => {
+            let proposal = |e: &Effect| match &e.kind {
+                Kind::Fact(FactKind::PrePrepared { view: 0, seq: 1, digest, .. }) => Some(*digest),
+                _ => None,
+            };
+            let proposals: BTreeSet<Digest> = effects.iter().filter_map(proposal).collect();
+            assert!(proposals.len() > 1, "two blocks for one slot");
+        }
+        B::FloodingDataSet => {
+            let is_flood = |e: &&Effect| match &e.kind {
+                Kind::Delivered { from, packet } => {
+                    e.actor.is_some_and(|to| to.to_string() == "css1")
+                        && from.to_string() == "css2"
+                        && packet.tag.name() == "pbft.dataset"
+                }
+                _ => false,
+            };
+            assert!(effects.iter().filter(is_flood).count() > 100);
+        }
         _ => {}
+    }
+}
+
+/// A trace, to be asked for facts.
+struct Seen<'a>(&'a [Effect]);
+
+impl Seen<'_> {
+    /// When the first such fact comes, never being later than anything.
+    fn first(&self, test: impl Fn(&str, &FactKind) -> bool) -> usize {
+        let is =
+            |e: &Effect| matches!((e.actor, &e.kind), (Some(who), Kind::Fact(fact)) if test(&who.to_string(), fact));
+        self.0.iter().position(is).unwrap_or(usize::MAX)
+    }
+
+    fn any(&self, test: impl Fn(&str, &FactKind) -> bool) -> bool {
+        self.first(test) < usize::MAX
+    }
+}
+
+/// The command that a pile opened.
+fn own_command(effect: &Effect, pile: &str) -> Option<Digest> {
+    match (effect.actor, &effect.kind) {
+        (Some(who), Kind::Fact(FactKind::Opened { sigma, flow: 1, error: None })) if who.to_string() == pile => {
+            Some(*sigma)
+        }
+        _ => None,
+    }
+}
+
+/// What is given away in clear opens one entry of one ciphertext: nothing else of it, and nothing of any other.
+fn leaks(kind: BehaviourKind, world: &World, effects: &[Effect]) {
+    let leaked = effects.iter().filter(|e| matches!(e.kind, Kind::Fact(FactKind::Leaked { .. }))).count();
+    assert_eq!(leaked > 0, matches!(kind, BehaviourKind::CpLeak | BehaviourKind::EvForwardsKey));
+    let packets = effects.iter().filter_map(|e| match &e.kind {
+        Kind::Sent { to, packet } if to.role == Role::Cp => Some((e.actor?, world.packet(packet.item)?)),
+        _ => None,
+    });
+    let (mut clear, mut sigmas) = (Vec::new(), BTreeMap::new());
+    for (_, packet) in packets {
+        match packet {
+            Packet::Frame(bytes) if leaked > 0 => clear.push(bytes.clone()),
+            Packet::Area(bytes) => {
+                let sigma = parse_sigma(world.params(), bytes);
+                sigmas.insert(sigma.expect("an honest one").id, bytes.clone());
+            }
+            _ => {}
+        }
+    }
+    if kind == BehaviourKind::CpLeak {
+        let orders =
+            clear.iter().filter(|m| matches!(Command::decode(Flow::COMMAND, m), Ok(Command::Profile(_)))).count();
+        assert_eq!(orders, leaked, "each is one command, in clear");
+    }
+    if kind == BehaviourKind::EvForwardsKey {
+        let keys: Vec<(Digest, EntryKey)> = clear
+            .iter()
+            .filter(|body| body.len() == 65)
+            .map(|body| (Digest(body[1..33].try_into().unwrap()), EntryKey::from_bytes(body[33..].try_into().unwrap())))
+            .collect();
+        assert_eq!(keys.len(), leaked);
+        let addressed: BTreeSet<Digest> = effects.iter().filter_map(|e| own_command(e, "cp1")).collect();
+        assert!(!addressed.is_empty(), "the car gets a command");
+        assert!(sigmas.len() > 1, "there is more that it might open");
+        for (about, key) in &keys {
+            for (id, bytes) in &sigmas {
+                let created = u64::from_le_bytes(bytes[12..20].try_into().unwrap());
+                let sigma = VerifiedSigma::verify(world.params(), bytes, created).unwrap();
+                assert_eq!(locate(&sigma, key).is_ok(), id == about && addressed.contains(id));
+            }
+        }
     }
 }
 
@@ -327,5 +478,5 @@ behaviours! {
     withheld_data_set, poisoned_data_set, flooding_data_set, hide_ciphertext, slow_primary, selective_primary,
     withhold_body, seq_jump, empty_blocks, early_new_view_proposal, new_view_forgery, equivocating_new_view,
     lying_view_change, false_certificate, spurious_view_change, bad_checkpoint, bad_state, bad_seal, evidence_framing, colluding_set, twins, amnesia,
-    small_scope, big_mac_control, csc_garbage_entry, csc_bad_alpha, csc_copied_t, csc_ticket_reuse, csc_over_cap, kgc_wrong_d, kgc_chosen_r, kgc_minted_ticket, kgc_misroute, kgc_reader, cp_old_header, cp_old_key, cp_denies, cp_false_meter, ev_wrong_role, ev_rewrap, eve_replay, eve_splice, eve_flood,
+    small_scope, big_mac_control, csc_garbage_entry, csc_bad_alpha, csc_borrowed_record, csc_copied_t, csc_ticket_reuse, csc_over_cap, kgc_wrong_d, kgc_chosen_r, kgc_substitution, kgc_minted_ticket, kgc_misroute, kgc_reader, cp_old_header, cp_old_key, cp_denies, cp_leak, cp_false_meter, ev_wrong_role, ev_rewrap, ev_forwards_key, eve_replay, eve_splice, eve_flood,
 }

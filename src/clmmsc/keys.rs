@@ -140,6 +140,13 @@ impl KeyPair {
         &self.public.record
     }
 
+    /// This secret under another's record, which it does not fit: what a thief of names has.
+    pub(crate) fn under(&self, public: PublicRecord) -> KeyPair {
+        let mut borrowed = self.clone();
+        borrowed.public = public;
+        borrowed
+    }
+
     pub(crate) fn sk(&self) -> &Scalar {
         &self.sk
     }

@@ -107,6 +107,11 @@ impl Cp {
         Some((bay.node, &mut bay.session.as_mut()?.0))
     }
 
+    /// The newest command it obeys.
+    pub fn order(&self) -> Option<&Profile> {
+        Some(&self.bay.as_ref()?.transaction.as_ref()?.newest.profile)
+    }
+
     pub fn follower(&self) -> Option<&Follower> {
         self.follower.as_ref()
     }

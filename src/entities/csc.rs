@@ -31,8 +31,19 @@ const FLOOR: u32 = 192;
 const STAY: u64 = 28_800;
 
 /// How σ is made; arguments as [`signcrypt::signcrypt`].
-pub type Signcrypter =
-    fn(&Params, &Envelope, &KeyPair, Ticket, &[Item<'_>], &[u8; 32]) -> Result<signcrypt::Signcrypted, Error>;
+pub type Signcrypt = dyn Fn(&Params, &Envelope, &KeyPair, Ticket, &[Item<'_>], &[u8; 32]) -> Result<signcrypt::Signcrypted, Error>
+    + Send
+    + Sync;
+
+/// Another way of making σ than the scheme's.
+#[derive(Clone, Default)]
+struct Rogue(Option<Arc<Signcrypt>>);
+
+impl core::fmt::Debug for Rogue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Rogue({})", self.0.is_some())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct Csc {
@@ -63,7 +74,7 @@ pub struct Csc {
     defaults: BTreeMap<u16, u32>,
     /// Cars whose transaction was stopped by order.
     stopped: BTreeSet<RecordId>,
-    signcrypter: Signcrypter,
+    rogue: Rogue,
 }
 
 impl Csc {
@@ -89,7 +100,7 @@ impl Csc {
             tariffs: Vec::new(),
             defaults: BTreeMap::new(),
             stopped: BTreeSet::new(),
-            signcrypter: signcrypt::signcrypt,
+            rogue: Rogue::default(),
         }
     }
 
@@ -260,9 +271,13 @@ impl Csc {
         self.cars.get_mut(&first)
     }
 
-    /// Makes its σ in another way from now on: what a rogue centre can do.
-    pub fn signcrypt_by(&mut self, signcrypter: Signcrypter) {
-        self.signcrypter = signcrypter;
+    /// Makes its σ in another way from now on, or as the scheme does again: what a rogue centre can do.
+    pub fn signcrypt_by(&mut self, how: Option<Arc<Signcrypt>>) {
+        self.rogue = Rogue(how);
+    }
+
+    pub fn genesis(&self) -> Option<&Genesis> {
+        self.genesis.as_deref()
     }
 
     /// Takes a record for addressing from now on.
@@ -413,7 +428,12 @@ impl Csc {
         };
         let pad_to = if setup.pad && flow == Flow::COMMAND { padded_count(items.len() as u32) } else { 0 };
         let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to };
-        match (self.signcrypter)(&setup.params, &envelope, &key, ticket, items, &io.rand32()) {
+        let rand32 = io.rand32();
+        let made = match &self.rogue.0 {
+            None => signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, items, &rand32),
+            Some(how) => how(&setup.params, &envelope, &key, ticket, items, &rand32),
+        };
+        match made {
             Ok(made) => {
                 signcrypt_facts(&made, flow, items.len() as u32, io);
                 Some((Digest(made.id.0), made.bytes.into()))

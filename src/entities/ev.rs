@@ -288,6 +288,11 @@ impl Ev {
         }
     }
 
+    /// The last header it answered.
+    pub fn shown(&self) -> Option<&VerifiedHeader> {
+        self.shown.as_deref()
+    }
+
     /// The ciphertext that a complaint would be about.
     pub fn complains_about(&self) -> Option<SigmaId> {
         self.gateway.and(self.shown.as_ref()).map(|head| head.id())

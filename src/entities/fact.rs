@@ -367,6 +367,11 @@ pub enum FactKind {
         flow: u8,
         error: Option<String>,
     },
+    /// Against the protocol, what only this actor may know of a ciphertext goes to `to` in clear.
+    Leaked {
+        sigma: Digest,
+        to: ActorId,
+    },
     Authenticated {
         sigma: Digest,
         sender: Digest,

@@ -95,6 +95,7 @@ fn story_key(effect: &Effect) -> Option<String> {
         Kind::Fact(F::NewView { view, .. }) => format!("new view {view}"),
         Kind::Fact(F::KeyReleased { sigma }) => format!("released {sigma}"),
         Kind::Fact(F::Opened { sigma, flow: 1, .. }) => format!("opened {sigma} {actor}"),
+        Kind::Fact(F::Leaked { sigma, .. }) => format!("leaked {sigma} {actor}"),
         Kind::Fact(F::NotAReceiver { sigma }) => format!("not {sigma} {actor}"),
         Kind::Fact(F::Dispatched { .. }) => "dispatched".into(),
         Kind::Fact(F::Billed { last: true, .. }) => format!("billed {actor}"),

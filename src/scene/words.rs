@@ -186,6 +186,12 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::Opened { flow: 1, error: None, .. } => {
             format!("{who} opens its entry and sees f_i' = f_i: the command is for its car.")
         }
+        F::Leaked { to, .. } => {
+            format!(
+                "{who} gives {} in clear what it knows of one entry. Whoever listens knows that entry, and no other.",
+                to.label()
+            )
+        }
         F::Opened { error: None, .. } => format!("{who} opens the message meant for it."),
         F::Opened { error: Some(e), .. } => format!("{who} cannot open it: {e}.{rule}"),
         F::Authenticated { .. } => format!("{who} verifies the sender's own signature inside."),

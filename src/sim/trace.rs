@@ -265,6 +265,7 @@ impl Kind {
                 F::Located { .. } => "Located",
                 F::NotAReceiver { .. } => "NotAReceiver",
                 F::Opened { .. } => "Opened",
+                F::Leaked { .. } => "Leaked",
                 F::Authenticated { .. } => "Authenticated",
                 F::Commanded { .. } => "Commanded",
                 F::Started { .. } => "Started",
@@ -363,6 +364,7 @@ impl Effect {
             | F::Located { .. }
             | F::NotAReceiver { .. }
             | F::Opened { flow: 1, .. }
+            | F::Leaked { .. }
             | F::Authenticated { .. }
             | F::Commanded { .. }
             | F::Started { .. }

@@ -2,6 +2,7 @@
 
 use super::Ring;
 use crate::entities::actor::{ActorId, Role};
+use crate::entities::fact::FactKind;
 use crate::entities::{Bench, Css, Entity, Output, Packet, Setup};
 use crate::ledger::{Digest, Micros, Proposal, Seq};
 use crate::pbft::certificate::{Prepared, StableProof};
@@ -97,6 +98,14 @@ impl Cx<'_, '_> {
         let statement = self.statement(Kind::NewView, min_s, just)?;
         let signed = self.sign(Statement { view, just: Digest::ZERO, ..statement })?;
         Some(NewView { signed, v_set, o })
+    }
+
+    /// Sends a neighbouring pile, in clear, what only this actor may know of a ciphertext. The pile has no use for it; whoever
+    /// listens has.
+    pub fn give_away(&self, sigma: Digest, what: Arc<[u8]>, out: &mut Vec<Output>) {
+        let to = ActorId::new(Role::Cp, (self.me.index + 1) % self.setup.cp.max(1));
+        out.push(Output::Fact { kind: FactKind::Leaked { sigma, to }, rule: None });
+        out.push(Output::Send { to: self.setup.node(to), packet: Packet::Frame(what) });
     }
 
     /// Sets a timer of the behaviour's own.

@@ -7,6 +7,7 @@
 mod catalogue;
 mod cx;
 mod ring;
+mod rogue;
 mod trigger;
 
 pub use catalogue::BehaviourKind;

@@ -8,7 +8,7 @@ pub(super) const ABOUT: Description = Description::of(
     "forgets what it has signed and starts anew",
     "It has lost its memory and counts as one of the f liars; the others hold what it forgot.",
 )
-.fires(&[]);
+.fires(&["DuplicateVote"]);
 
 #[derive(Clone, Default)]
 pub(super) struct Amnesia {

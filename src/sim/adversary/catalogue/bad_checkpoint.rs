@@ -10,7 +10,7 @@ pub(super) const ABOUT: Description = Description::of(
     "vouches for a false state",
     "Its first checkpoint agrees with nobody's, its second contradicts it; the others' make the state stable.",
 )
-.fires(&["CP-2"]);
+.fires(&["ConflictingVote", "EQ"]);
 
 #[derive(Clone, Default)]
 pub(super) struct BadCheckpoint;

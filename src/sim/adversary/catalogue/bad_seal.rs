@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "publishes blocks under a false header",
     "Every follower applies the block itself, gets another header, and refuses it.",
 )
-.fires(&["X-2"]);
+.fires(&["X-2", "BadHeader"]);
 
 #[derive(Clone, Default)]
 pub(super) struct BadSeal;

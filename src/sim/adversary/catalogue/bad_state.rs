@@ -11,7 +11,7 @@ pub(super) const ABOUT: Description = Description::of(
     "answers with false blocks",
     "The answer does not match what was asked for; the next holder is asked.",
 )
-.fires(&["ST-1"]);
+.fires(&["Unasked"]);
 
 #[derive(Clone, Default)]
 pub(super) struct BadState;

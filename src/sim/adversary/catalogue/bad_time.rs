@@ -8,7 +8,7 @@ pub(super) const ABOUT: Description = Description::of(
     "dates its block an hour ahead",
     "The block's clock and that of every backup are an hour apart; nobody prepares it.",
 )
-.fires(&["PP-9", "TM-1"]);
+.fires(&["PP-9", "BadTime", "TM-1"]);
 
 #[derive(Clone, Default)]
 pub(super) struct BadTime;

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "bills twice what it metered",
     "The car metered less than the bill says, and refuses it.",
 )
-.fires(&["EN-6"]);
+.fires(&[]);
 
 #[derive(Clone, Default)]
 pub(super) struct CpFalseMeter;

@@ -2,7 +2,9 @@
 //! held to it. Public verification passes, as nobody in public sees the inner signature; every receiver refuses at R10.
 
 use super::prelude::*;
-use crate::clmmsc::signcrypt::{signcrypt, signcrypt_disowned};
+use crate::clmmsc::Flow;
+use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt, signcrypt_disowned};
+use crate::sim::adversary::rogue;
 
 pub(super) const ABOUT: Description = Description::of(
     &[Role::Csc],
@@ -17,22 +19,17 @@ pub(super) struct CscBadAlpha;
 
 impl Behaviour for CscBadAlpha {
     fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
-        if let (Input::Timer(TimerId::Plan), Entity::Csc(csc)) = (input, &mut *cx.entity) {
-            csc.signcrypt_by(signcrypt_disowned);
-            if !aim.strikes(cx, None) {
-                restore(cx);
-            }
-        }
+        // The routing list is signed well, or the KGC would pass nothing on.
+        let how =
+            Arc::new(|params: &_, env: &Envelope, key: &_, ticket, items: &[Item<'_>], rand: &_| match env.flow {
+                Flow::COMMAND => signcrypt_disowned(params, env, key, ticket, items, rand),
+                _ => signcrypt(params, env, key, ticket, items, rand),
+            });
+        rogue::command_so(cx, aim, input, how);
         Pass::On
     }
 
     fn after(&mut self, cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {
-        restore(cx);
-    }
-}
-
-fn restore(cx: &mut Cx<'_, '_>) {
-    if let Entity::Csc(csc) = &mut *cx.entity {
-        csc.signcrypt_by(signcrypt);
+        rogue::command_well(cx);
     }
 }

@@ -12,7 +12,7 @@ pub(super) const ABOUT: Description = Description::of(
     "seals one entry that nobody can open",
     "One pile finds no entry for its car; the others open theirs. The car can complain.",
 )
-.fires(&["R4"]);
+.fires(&[]);
 
 #[derive(Clone, Default)]
 pub(super) struct CscGarbageEntry {

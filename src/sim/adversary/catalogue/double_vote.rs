@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "sends each vote again and again",
     "The counter stays where it is: one sender, one vote.",
 )
-.fires(&["PR-5", "CM-4", "ENV-1"]);
+.fires(&["DuplicateVote", "ENV-1", "Malformed"]);
 
 #[derive(Clone, Default)]
 pub(super) struct DoubleVote;

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "commits before the slot is prepared",
     "Its commit counts once and cannot suffice; the real one is a duplicate.",
 )
-.fires(&["CM-4"]);
+.fires(&["DuplicateVote"]);
 
 #[derive(Clone, Default)]
 pub(super) struct EarlyCommit;

@@ -10,7 +10,7 @@ pub(super) const ABOUT: Description = Description::of(
     "opens its view twice",
     "Votes of the two halves rest on different NEW-VIEWs and do not add up; the view after it opens.",
 )
-.fires(&["PR-3", "TM-1", "EQ"]);
+.fires(&["PR-3", "OtherJustification", "EQ"]);
 
 #[derive(Clone, Default)]
 pub(super) struct EquivocatingNewView {

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "votes twice, for two blocks",
     "The second vote of one sender for one slot is refused; the pair of signatures convicts it.",
 )
-.fires(&["PR-5", "CM-4", "EQ"]);
+.fires(&["ConflictingVote", "EQ", "XP"]);
 
 #[derive(Clone, Default)]
 pub(super) struct EquivocatingVotes;

@@ -13,7 +13,7 @@ pub(super) const ABOUT: Description = Description::of(
     "sends its data set a hundred times",
     "What is in the pool already is refused; the shares of the others stay theirs.",
 )
-.fires(&["DS-3"]);
+.fires(&[]);
 
 #[derive(Clone, Default)]
 pub(super) struct FloodingDataSet;

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "votes in others' names",
     "The two sides of the signature's equation differ, so the vote is nobody's.",
 )
-.fires(&["ENV-3"]);
+.fires(&["ENV-3", "BadSignature"]);
 
 #[derive(Clone, Default)]
 pub(super) struct ForgedVote;

@@ -1,11 +1,11 @@
 //! A KGC that chooses R = c·P − X, so that it knows what the public key hides (CLMMSC.md §3.4, WORLD.md §10). The user checks d·P = R + h·Ppub before it
 //! accepts a key, refuses this one, and has none: no key is better than one that somebody else may know.
 
-use super::kgc_wrong_d::by;
 use super::prelude::*;
 use crate::clmmsc::keys::IssuedItem;
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::{Error, Params, Record, group};
+use crate::sim::adversary::rogue;
 use curve25519_dalek::ristretto::RistrettoPoint;
 
 pub(super) const ABOUT: Description = Description::of(
@@ -21,15 +21,12 @@ pub(super) struct KgcChosenR;
 
 impl Behaviour for KgcChosenR {
     fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
-        let asked = matches!(input, Input::Deliver { packet: Packet::Request(_), .. });
-        if asked && aim.strikes(cx, None) {
-            by(cx, issue);
-        }
+        rogue::issue_so(cx, aim, input, issue);
         Pass::On
     }
 
     fn after(&mut self, cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {
-        by(cx, MasterKey::issue);
+        rogue::issue_well(cx);
     }
 }
 

@@ -3,11 +3,11 @@
 
 use super::prelude::*;
 use crate::clmmsc::Role as SchemeRole;
-use crate::clmmsc::keys::{Ticket, Wanted};
+use crate::clmmsc::keys::Ticket;
 use crate::clmmsc::kgc::Issue;
 use crate::clmmsc::signcrypt::{Envelope, Item, signcrypt};
-use crate::clmmsc::{Class, Flow, KeyPair, PublicRecord, UserSecret};
-use crate::entities::Kgc;
+use crate::clmmsc::{Class, Flow, PublicRecord};
+use crate::sim::adversary::rogue::own_pair;
 use rand_core::Rng;
 
 pub(super) const ABOUT: Description = Description::of(
@@ -43,7 +43,10 @@ fn mint(cx: &mut Cx<'_, '_>) -> Option<Arc<[u8]>> {
         rng.fill_bytes(&mut bytes);
         bytes
     };
-    let mut pair = |class| own_pair(kgc, &cx.setup.params, class, epoch, &random());
+    let mut pair = |class| {
+        let what = Issue { class, role: SchemeRole::Csc, from: epoch, to: epoch, uid: NOBODY, ctr: 0 };
+        own_pair(kgc, &cx.setup.params, &what, &random())
+    };
     let (sender, ticket) = (pair(Class::Id)?, Ticket::new(pair(Class::Ticket)?).ok()?);
     let cars: Vec<&PublicRecord> =
         (0..cx.setup.ev).filter_map(|car| kgc.record_of(ActorId::new(Role::Ev, car))).collect();
@@ -52,12 +55,4 @@ fn mint(cx: &mut Cx<'_, '_>) -> Option<Arc<[u8]>> {
     let mut rand32 = [0; 32];
     cx.rng.fill_bytes(&mut rand32);
     Some(signcrypt(&cx.setup.params, &envelope, &sender, ticket, &items, &rand32).ok()?.bytes.into())
-}
-
-fn own_pair(kgc: &Kgc, params: &crate::clmmsc::Params, class: Class, epoch: u32, random: &[u8; 64]) -> Option<KeyPair> {
-    let secret = UserSecret::from_wide(random);
-    let role = SchemeRole::Csc;
-    let what = Issue { class, role, from: epoch, to: epoch, uid: NOBODY, ctr: 0 };
-    let (record, d) = kgc.issue(&what, &secret.public(), random.first_chunk()?).ok()?;
-    KeyPair::accept(params, &Wanted { class, role, from: epoch, to: epoch }, &secret, &record, &d).ok()
 }

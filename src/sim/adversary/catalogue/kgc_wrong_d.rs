@@ -5,7 +5,7 @@ use super::prelude::*;
 use crate::clmmsc::keys::IssuedItem;
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::{Error, Params};
-use crate::entities::kgc::Issuer;
+use crate::sim::adversary::rogue;
 
 pub(super) const ABOUT: Description = Description::of(
     &[Role::Kgc],
@@ -20,21 +20,12 @@ pub(super) struct KgcWrongD;
 
 impl Behaviour for KgcWrongD {
     fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
-        let asked = matches!(input, Input::Deliver { packet: Packet::Request(_), .. });
-        if asked && aim.strikes(cx, None) {
-            by(cx, issue);
-        }
+        rogue::issue_so(cx, aim, input, issue);
         Pass::On
     }
 
     fn after(&mut self, cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {
-        by(cx, MasterKey::issue);
-    }
-}
-
-pub(super) fn by(cx: &mut Cx<'_, '_>, issuer: Issuer) {
-    if let Entity::Kgc(kgc) = &mut *cx.entity {
-        kgc.issue_by(issuer);
+        rogue::issue_well(cx);
     }
 }
 

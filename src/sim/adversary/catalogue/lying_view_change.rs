@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "hides what it had prepared",
     "The VIEW-CHANGEs of the others tell of the block, and it is carried over.",
 )
-.fires(&["TM-1", "NV-6", "HP"]);
+.fires(&["HP", "EQ"]);
 
 #[derive(Clone, Default)]
 pub(super) struct LyingViewChange;

@@ -11,10 +11,12 @@ mod big_mac_control;
 mod colluding_set;
 mod cp_denies;
 mod cp_false_meter;
+mod cp_leak;
 mod cp_old_header;
 mod cp_old_key;
 mod crash_midway;
 mod csc_bad_alpha;
+mod csc_borrowed_record;
 mod csc_copied_t;
 mod csc_garbage_entry;
 mod csc_over_cap;
@@ -26,6 +28,7 @@ mod empty_blocks;
 mod equivocating_new_view;
 mod equivocating_primary;
 mod equivocating_votes;
+mod ev_forwards_key;
 mod ev_rewrap;
 mod ev_wrong_role;
 mod eve_flood;
@@ -40,6 +43,7 @@ mod kgc_chosen_r;
 mod kgc_minted_ticket;
 mod kgc_misroute;
 mod kgc_reader;
+mod kgc_substitution;
 mod kgc_wrong_d;
 mod lying_view_change;
 mod new_view_forgery;
@@ -152,20 +156,24 @@ catalogue! {
     BigMacControl big_mac_control,
     CscGarbageEntry csc_garbage_entry,
     CscBadAlpha csc_bad_alpha,
+    CscBorrowedRecord csc_borrowed_record,
     CscCopiedT csc_copied_t,
     CscTicketReuse csc_ticket_reuse,
     CscOverCap csc_over_cap,
     KgcWrongD kgc_wrong_d,
     KgcChosenR kgc_chosen_r,
+    KgcSubstitution kgc_substitution,
     KgcMintedTicket kgc_minted_ticket,
     KgcMisroute kgc_misroute,
     KgcReader kgc_reader,
     CpOldHeader cp_old_header,
     CpOldKey cp_old_key,
+    CpLeak cp_leak,
     CpDenies cp_denies,
     CpFalseMeter cp_false_meter,
     EvWrongRole ev_wrong_role,
     EvRewrap ev_rewrap,
+    EvForwardsKey ev_forwards_key,
     EveReplay eve_replay,
     EveSplice eve_splice,
     EveFlood eve_flood,

@@ -11,7 +11,7 @@ pub(super) const ABOUT: Description = Description::of(
     "opens its view with false NEW-VIEWs",
     "The recomputed selection differs from the claimed one; the view after it opens instead.",
 )
-.fires(&["ENV-1", "NV-1", "NV-3", "NV-5", "NV-6", "TM-2", "IV"]);
+.fires(&["ENV-1", "NV-1", "NV-3", "NV-5", "ShortQuorum", "BadViewChangeSet", "TM-2", "IV"]);
 
 #[derive(Clone, Default)]
 pub(super) struct NewViewForgery;

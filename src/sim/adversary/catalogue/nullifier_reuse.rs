@@ -8,7 +8,7 @@ pub(super) const ABOUT: Description = Description::of(
     "stores one ciphertext twice in a block",
     "The ticket of the second entry is taken by the first; nobody prepares the block.",
 )
-.fires(&["PP-11", "TM-1", "IP"]);
+.fires(&["NullifierReused(1)", "TM-1", "IP"]);
 
 #[derive(Clone, Default)]
 pub(super) struct NullifierReuse;

@@ -12,7 +12,7 @@ pub(super) const ABOUT: Description = Description::of(
     "sends old votes again, and votes of another network",
     "An old vote is a duplicate or of a view that is gone; one of another network is nobody's.",
 )
-.fires(&["ENV-2", "PR-5"]);
+.fires(&["ENV-2", "OtherNetwork", "DuplicateVote"]);
 
 #[derive(Clone, Default)]
 pub(super) struct ReplayedVotes {

@@ -16,14 +16,17 @@ pub(super) const ABOUT: Description = Description::of(
 pub(super) struct SelectivePrimary;
 
 impl Behaviour for SelectivePrimary {
-    fn on_send(&mut self, _cx: &mut Cx<'_, '_>, message: Outgoing, out: &mut Vec<Output>) {
-        match proposal_of(&message.output).filter(|_| message.strikes) {
-            Some((to, ..)) => {
-                let Output::Fan { packet, .. } = &message.output else { return };
-                let most = to.len().saturating_sub(1);
-                out.push(Output::Fan { to: to[..most].into(), packet: packet.clone() });
+    fn on_send(&mut self, cx: &mut Cx<'_, '_>, message: Outgoing, out: &mut Vec<Output>) {
+        let proposes = matches!(message.message().map(|m| &**m), Some(Message::PrePrepare(..)));
+        let left_out = cx.others().last().copied().filter(|_| proposes && message.strikes);
+        match (message.output, left_out) {
+            (Output::Fan { to, packet }, Some(victim)) => {
+                let to = to.iter().copied().filter(|to| *to != victim).collect();
+                out.push(Output::Fan { to, packet });
             }
-            None => out.push(message.output),
+            // Nor does it get it when it asks.
+            (Output::Send { to, .. }, Some(victim)) if to == victim => {}
+            (output, _) => out.push(output),
         }
     }
 }

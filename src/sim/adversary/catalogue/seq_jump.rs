@@ -8,7 +8,7 @@ pub(super) const ABOUT: Description = Description::of(
     "leaves a gap and jumps beyond the window",
     "What lies beyond the window is refused; the gap is filled with a null block by the next view.",
 )
-.fires(&["PP-4", "TM-1"]);
+.fires(&["PP-4", "AboveWindow", "TM-1"]);
 
 #[derive(Clone, Default)]
 pub(super) struct SeqJump;

@@ -7,7 +7,7 @@ pub(super) const ABOUT: Description = Description::of(
     "proposes a ciphertext that is on the chain already",
     "The ciphertext is on the chain already, and its ticket with it; nobody prepares the block.",
 )
-.fires(&["PP-11", "TM-1"]);
+.fires(&["NullifierReused(1)", "TM-1"]);
 
 #[derive(Clone, Default)]
 pub(super) struct StoredAgain;

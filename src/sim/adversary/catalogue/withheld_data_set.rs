@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "keeps its ciphertexts for itself",
     "Without a receipt in time the KGC asks all gateways, and another one brings the ciphertext in.",
 )
-.fires(&["V6"])
+.fires(&[])
 .omits();
 
 #[derive(Clone, Default)]
