@@ -1,14 +1,16 @@
-//! Sleeping cars and padded commands in a whole run (CLMMSC.md §11.1, §11.2).
+//! Sleeping cars, padded commands (CLMMSC.md §11.1, §11.2) and a late key of the CSC in a whole run.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeSet;
 use voltcast::entities::actor::{ActorId, Role};
 use voltcast::entities::fact::FactKind;
 use voltcast::sim::export;
-use voltcast::sim::scenario::Scenario;
+use voltcast::sim::network::RuleArgs;
+use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
 use voltcast::sim::state::{self, State};
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Kind, PacketTag, Trace};
+use voltcast::sim::units::{Dur, Many, PacketName, Pattern};
 
 fn play(scenario: Scenario) -> (Timelines, State) {
     let info = export::info(&scenario, "test");
@@ -87,4 +89,28 @@ fn padding_hides_the_number_of_cars_and_disturbs_nobody() {
     let (run, padded) = play(scenario);
     assert_eq!((entries(run.trace(BranchId(0))), padded.opened.len()), (6, 5));
     assert!(padded.opened.iter().all(|o| o.ok));
+}
+
+/// The list of cars comes once an hour: a CSC whose key is still on its way keeps it until it can be opened.
+#[test]
+fn a_list_that_overtakes_the_key_is_opened_when_the_key_comes() {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    let rule = RuleArgs {
+        to: Many(vec![Pattern::parse("csc1").unwrap()]),
+        packet: Many(vec![PacketName::parse("answer").unwrap()]),
+        until: Some(Dur::ms(400)),
+        by: Some(Dur::ms(1_000)),
+        ..RuleArgs::default()
+    };
+    scenario.fault.push(Fault { at: Dur(0), action: FaultDo::Delay(rule) });
+    let (run, state) = play(scenario);
+    let csc = ActorId::new(Role::Csc, 0);
+    let at = |test: &dyn Fn(&Kind) -> bool| {
+        let mut all = run.trace(BranchId(0)).effects().iter();
+        all.find(|e| e.actor == Some(csc) && test(&e.kind)).map(|e| e.t)
+    };
+    let listed = at(&|kind| matches!(kind, Kind::Delivered { packet, .. } if packet.tag == PacketTag::List));
+    let keyed = at(&|kind| matches!(kind, Kind::Fact(FactKind::KeyAccepted { class: 1, .. })));
+    assert!(listed.is_some() && listed < keyed, "{listed:?} {keyed:?}");
+    assert_eq!(state.opened.len(), 3, "its cars are known and planned: {:?}", state.refused);
 }

@@ -7,7 +7,7 @@ pub use agenda::{Instruction, Task};
 
 use super::actor::{ActorId, Role};
 use super::command::{AreaLimit, Command, DefaultTariff, Period, Profile};
-use super::enrol::Enrolment;
+use super::enrol::{Enrolment, Progress};
 use super::fact::{ActorRule, FactKind, Op, PlanLine};
 use super::io::{Input, Io, TimerId, cost};
 use super::packet::Packet;
@@ -52,6 +52,8 @@ pub struct Csc {
     /// Cars that may be addressed, by record, and the epoch of the list they come from.
     cars: list::Union,
     listed: u32,
+    /// The newest list that came before the key that opens it.
+    sealed: Option<Arc<[u8]>>,
     /// Session record of a sleeping car, to be addressed in place of its own.
     sessions: BTreeMap<RecordId, PublicRecord>,
     uploads: BTreeMap<RecordId, Upload>,
@@ -86,6 +88,7 @@ impl Csc {
             genesis: None,
             cars: BTreeMap::new(),
             listed: 0,
+            sealed: None,
             sessions: BTreeMap::new(),
             uploads: BTreeMap::new(),
             fresh: BTreeSet::new(),
@@ -126,7 +129,10 @@ impl Csc {
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Deliver { packet, .. } => match packet {
                 Packet::Answer(wire) => {
-                    self.enrolment.on_answer(now, wire, io);
+                    let progress = self.enrolment.on_answer(now, wire, io);
+                    if let Some(boxed) = self.sealed.take_if(|_| progress == Progress::Key) {
+                        self.on_list(now, &boxed, io);
+                    }
                 }
                 Packet::Letter(genesis) => self.genesis = Some(genesis.clone()),
                 Packet::List(boxed) => self.on_list(now, boxed, io),
@@ -136,9 +142,12 @@ impl Csc {
         }
     }
 
-    fn on_list(&mut self, now: Micros, boxed: &[u8], io: &mut Io<'_, '_>) {
+    fn on_list(&mut self, now: Micros, boxed: &Arc<[u8]>, io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
-        let Some(key) = self.enrolment.key() else { return };
+        let Some(key) = self.enrolment.key() else {
+            self.sealed = Some(boxed.clone());
+            return;
+        };
         io.bench.charge(cost::BOX + cost::VERIFY);
         let plain = channel::open_box(&setup.params, Purpose::List, key, boxed).map_err(Failure::at(Check::L1));
         match plain.and_then(|plain| list::accept(&setup.params, &setup.kgc, &plain)) {
