@@ -19,7 +19,7 @@ use voltcast::sim::network::RuleArgs;
 use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
 use voltcast::sim::state::state;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
-use voltcast::sim::trace::{Effect, Kind};
+use voltcast::sim::trace::{Effect, Kind, PacketTag};
 use voltcast::sim::units::{Dur, Many, PacketName};
 use voltcast::sim::world::World;
 
@@ -203,6 +203,11 @@ fn besides(kind: BehaviourKind, effects: &[Effect], usually: usize) {
         B::KgcReader => {
             let blind = |who: &str, fact: &FactKind| who == "kgc1" && matches!(fact, FactKind::NotAReceiver { .. });
             assert!(seen.any(blind), "it opens nothing");
+        }
+        B::BadSeal => {
+            let ask = |e: &Effect| matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag == PacketTag::Ask);
+            let again = |_: &str, fact: &FactKind| matches!(fact, FactKind::Expired { .. });
+            assert!(effects.iter().any(ask) && !seen.any(again), "the KGC learns that the command is stored");
         }
         B::KgcMisroute => assert!(!seen.any(stored) && !seen.any(opens), "no gateway hears of a command"),
         B::CscBadAlpha | B::CscBorrowedRecord => assert!(seen.any(stored), "the command is on the chain"),

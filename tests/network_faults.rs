@@ -2,12 +2,15 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+use voltcast::entities::Entity;
+use voltcast::entities::actor::ActorId;
 use voltcast::entities::fact::FactKind;
 use voltcast::sim::intervention::Intervention;
-use voltcast::sim::scenario::Scenario;
+use voltcast::sim::network::RuleArgs;
+use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
-use voltcast::sim::trace::{DropReason, Effect, Kind};
-use voltcast::sim::units::{Dur, Ratio};
+use voltcast::sim::trace::{DropReason, Effect, Kind, PacketTag};
+use voltcast::sim::units::{Dur, Many, PacketName, Ratio};
 
 /// `day4`, cut short, with more text at its end.
 fn day(more: &str) -> Scenario {
@@ -169,4 +172,37 @@ fn keys_out_of_bounds_are_named() {
     }
     let explained = network("bandwidth = 20\nin_flight = 7").explain();
     assert!(explained.contains("bandwidth = 20") && explained.contains("in_flight = 7"));
+}
+
+/// The first block is published to nobody. The KGC asks for it as soon as gateways have sealed it, a pile when the next comes.
+#[test]
+fn a_follower_asks_for_the_block_that_it_missed() {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    for (car, at) in scenario.fleet.ev.iter_mut().zip([2_000, 4_000, 6_000, 6_050]) {
+        car.arrive = Dur::ms(at);
+    }
+    scenario.end = Dur::secs(9);
+    let packet = Many(vec![PacketName::parse("pbft.publish").unwrap()]);
+    let rule = RuleArgs { packet, until: Some(Dur::ms(4_000)), ..RuleArgs::default() };
+    scenario.fault.push(Fault { at: Dur(0), action: FaultDo::Block(rule) });
+    let mut run = Timelines::open_headless(scenario.checked().unwrap(), vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+    let (effects, world) = (run.trace(BranchId(0)).effects(), run.world(BranchId(0)));
+    let asks = |who: ActorId| {
+        let ask = |e: &&Effect| {
+            e.actor == Some(who) && matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag == PacketTag::Ask)
+        };
+        effects.iter().find(ask).map(|e| e.t.0)
+    };
+    let actor = |text: &str| ActorId::parse(text).unwrap();
+    assert!(asks(actor("kgc1")).unwrap() < 4_000_000, "before any other block is published");
+    assert!(asks(actor("cp4")).unwrap() > 4_000_000);
+    for who in ["kgc1", "cp1", "cp2", "cp3", "cp4"] {
+        let chain = match world.entity(actor(who)) {
+            Some(Entity::Kgc(kgc)) => kgc.chain(),
+            Some(Entity::Cp(cp)) => cp.chain(),
+            _ => None,
+        };
+        assert_eq!(chain.unwrap().height().0, 3, "{who} has them all");
+    }
 }

@@ -9,6 +9,7 @@ use transaction::{Order, Transaction};
 
 use super::actor::{ActorId, Role};
 use super::command::{Command, DefaultTariff, NoCommand, Profile, StationLimit};
+use super::copy::ChainCopy;
 use super::enrol::Enrolment;
 use super::fact::{ActorRule, FactKind, Op};
 use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
@@ -20,8 +21,8 @@ use crate::clmmsc::payload::{Delegated, PlugIn};
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{Check, Error, Failure, Flow, Record, RecordId, SigmaId};
-use crate::ledger::{Digest, Micros};
-use crate::pbft::{self, Follower, NodeId};
+use crate::ledger::{Chain, Digest, Micros};
+use crate::pbft::{self, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ struct Bay {
 pub struct Cp {
     pub enrolment: Enrolment,
     genesis: Option<Arc<Genesis>>,
-    follower: Option<Follower>,
+    copy: Option<ChainCopy>,
     bay: Option<Bay>,
     /// Verified σ of flow 1 for which a key was asked.
     waiting: BTreeMap<SigmaId, VerifiedSigma>,
@@ -87,7 +88,7 @@ impl Cp {
         Cp {
             enrolment,
             genesis: None,
-            follower: None,
+            copy: None,
             bay: None,
             waiting: BTreeMap::new(),
             nullifiers: BTreeMap::new(),
@@ -112,8 +113,9 @@ impl Cp {
         Some(&self.bay.as_ref()?.transaction.as_ref()?.newest.profile)
     }
 
-    pub fn follower(&self) -> Option<&Follower> {
-        self.follower.as_ref()
+    /// The chain as the pile has it, once genesis is made.
+    pub fn chain(&self) -> Option<&Chain> {
+        self.copy.as_ref().map(ChainCopy::chain)
     }
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
@@ -123,6 +125,11 @@ impl Cp {
             Input::Timer(TimerId::Request) => self.enrolment.on_timer(io),
             Input::Timer(TimerId::Dispatch) => self.dispatch(now, io),
             Input::Timer(TimerId::Grant) => self.without_answer(now, io),
+            Input::Timer(TimerId::Chain) => {
+                if let Some(copy) = self.copy.as_mut() {
+                    copy.on_timer(io);
+                }
+            }
             Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(event) => self.on_plant(now, event, io),
             Input::Deliver { from, packet } => match packet {
@@ -130,7 +137,7 @@ impl Cp {
                     self.enrolment.on_answer(now, wire, io);
                 }
                 Packet::Letter(genesis) => {
-                    self.follower = Some(Follower::new(genesis.config.clone()));
+                    self.copy = Some(ChainCopy::new(&genesis.config));
                     self.genesis = Some(genesis.clone());
                 }
                 Packet::Direct(sigma) => self.on_plug_in(now, from, sigma, io),
@@ -447,7 +454,7 @@ impl Cp {
     fn heights(&self) -> Vec<Option<u64>> {
         let transaction = self.bay.as_ref().and_then(|bay| bay.transaction.as_ref());
         let orders = transaction.iter().flat_map(|t| t.older.iter().chain([&t.newest]));
-        let find = |order: &Order| Some(self.follower.as_ref()?.chain().find(&Digest(order.sigma.0))?.height.0);
+        let find = |order: &Order| Some(self.chain()?.find(&Digest(order.sigma.0))?.height.0);
         orders.map(find).collect()
     }
 
@@ -460,8 +467,9 @@ impl Cp {
     }
 
     fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
-        let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
-        io.follow(follower, publish, from);
+        if let Some(copy) = self.copy.as_mut() {
+            copy.hear(from, msg, io);
+        }
     }
 
     pub fn pending(&self) -> Vec<String> {

@@ -14,7 +14,8 @@ use super::packet::{Packet, parse_sigma};
 use super::setup::Genesis;
 use super::stub::{Crypto, StubKey};
 use crate::clmmsc::{Flow, KeyPair, Params, RecordId, SigmaId};
-use crate::ledger::{Digest, Micros, Sigma};
+use crate::ledger::{Digest, Micros, Seq, Sigma};
+use crate::pbft::message::Publish;
 use crate::pbft::{
     self, About, Coverage, Envelope, Kind, Message, NodeId, Outcome, Replica, ReplicaId, Sig, Signer, Statement,
     Verifier,
@@ -23,6 +24,9 @@ pub(in crate::entities) use station::LEASE;
 use station::Station;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Blocks in one answer to a follower.
+const MOST_BLOCKS: usize = 16;
 
 /// The gateway's ID key as the replica's signer.
 #[derive(Debug)]
@@ -135,6 +139,7 @@ impl Css {
             Packet::Upload(sigma) => self.on_upload(now, from, sigma, io),
             Packet::Complaint { about, proof } => self.on_complaint(from, *about, proof, io),
             Packet::Claim(claim) => self.on_claim(claim, io),
+            Packet::Ask { from: height } => self.on_ask(from, *height, io),
             Packet::Pbft(msg) => {
                 if let Message::Ciphertext(sigma) = &**msg {
                     self.verified(now, sigma, io);
@@ -218,7 +223,7 @@ impl Css {
         }
     }
 
-    fn carry(&mut self, output: pbft::Output, appended: &[(crate::ledger::Seq, Digest)], io: &mut Io<'_, '_>) {
+    fn carry(&mut self, output: pbft::Output, appended: &[(Seq, Digest)], io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
         match output {
             pbft::Output::Persist(record) => {
@@ -237,23 +242,7 @@ impl Css {
                 let to = (0..setup.n).filter(|i| *i != self.me().index).map(NodeId).collect();
                 io.out.push(Output::Fan { to, packet: Packet::Pbft(msg) });
             }
-            pbft::Output::Publish(msg) => {
-                let height = match &*msg {
-                    Message::Publish(p) => Some((p.block.header.height.0, p.block.header.digest())),
-                    _ => None,
-                };
-                let followers = [(Role::Kgc, 1), (Role::Csc, setup.csc), (Role::Cp, setup.cp)];
-                let to: Arc<[NodeId]> = followers
-                    .into_iter()
-                    .flat_map(|(role, count)| (0..count).map(move |i| ActorId::new(role, i)))
-                    .map(|actor| setup.node(actor))
-                    .collect();
-                // SEALs serve light followers, which come later: only the block itself is published now.
-                if let Some((height, header)) = height {
-                    io.fact(FactKind::Published { height, header });
-                    io.out.push(Output::Fan { to, packet: Packet::Pbft(msg) });
-                }
-            }
+            pbft::Output::Publish(msg) => self.publish(msg, io),
             pbft::Output::SetTimer { timer, after } => io.timer(TimerId::Pbft(timer), after),
             pbft::Output::CancelTimer(timer) => io.out.push(Output::CancelTimer(TimerId::Pbft(timer))),
             pbft::Output::Execute { seq, digest, block, .. } => {
@@ -282,6 +271,42 @@ impl Css {
                 }
                 trace(rule, &outcome, &about, io);
             }
+        }
+    }
+
+    /// Blocks go to all followers. SEALs go to the KGC, which waits for what it routed; the others miss a block when the next
+    /// one comes.
+    fn publish(&mut self, msg: Arc<Message>, io: &mut Io<'_, '_>) {
+        let setup = self.enrolment.setup.clone();
+        match &*msg {
+            Message::Publish(p) => {
+                let (height, header) = (p.block.header.height.0, p.block.header.digest());
+                io.fact(FactKind::Published { height, header });
+                let followers = [(Role::Kgc, 1), (Role::Csc, setup.csc), (Role::Cp, setup.cp)];
+                let all = followers.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));
+                let to = all.map(|actor| setup.node(actor)).collect();
+                io.out.push(Output::Fan { to, packet: Packet::Pbft(msg) });
+            }
+            Message::Seal(signed) => {
+                io.bench.charge(cost::SIGN);
+                io.fact(FactKind::Sealed { height: signed.statement.seq.0, header: signed.statement.digest });
+                io.send(setup.kgc_node(), Packet::Pbft(msg));
+            }
+            _ => {}
+        }
+    }
+
+    /// A follower lacks the blocks from a height on: as many as one answer may hold, with what proves them.
+    fn on_ask(&mut self, asker: NodeId, from: Seq, io: &mut Io<'_, '_>) {
+        let Some(replica) = self.replica.as_ref() else { return };
+        let one = |height: Seq| {
+            let block = replica.chain().block(height)?.clone();
+            Some(Publish { block, cert: replica.certificate(height)?.clone() })
+        };
+        let heights = (from.0..=replica.executed().0).take(MOST_BLOCKS).map(Seq);
+        let blocks: Vec<Publish> = heights.map_while(one).collect();
+        if !blocks.is_empty() {
+            io.send(asker, Packet::Pbft(Arc::new(Message::Blocks(blocks))));
         }
     }
 

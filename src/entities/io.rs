@@ -46,6 +46,8 @@ pub enum TimerId {
     Dispatch,
     /// Pile: patience with its gateway.
     Grant,
+    /// Follower of the chain: a block is missing.
+    Chain,
     /// Gateway: a limit of its area begins or ends.
     AreaLimit,
     /// Gateway: a timer of its replica.
@@ -69,6 +71,7 @@ impl TimerId {
             TimerId::Task => "task",
             TimerId::Dispatch => "dispatch",
             TimerId::Grant => "grant",
+            TimerId::Chain => "chain",
             TimerId::AreaLimit => "area-limit",
             TimerId::Pbft(pbft::Timer::Batch) => "batch",
             TimerId::Pbft(pbft::Timer::Relay) => "relay",
@@ -381,6 +384,10 @@ impl Io<'_, '_> {
 
     pub fn timer(&mut self, timer: TimerId, after: Micros) {
         self.out.push(Output::SetTimer { timer, after });
+    }
+
+    pub fn cancel(&mut self, timer: TimerId) {
+        self.out.push(Output::CancelTimer(timer));
     }
 
     pub fn rand32(&mut self) -> [u8; 32] {

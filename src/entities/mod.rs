@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod command;
+pub mod copy;
 pub mod cp;
 pub mod csc;
 pub mod css;

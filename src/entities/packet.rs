@@ -7,7 +7,7 @@ use crate::clmmsc::ticket_opening::Claim;
 use crate::clmmsc::verify::{sigma_id, ticket_of};
 use crate::clmmsc::wire::HEADER;
 use crate::clmmsc::{Params, SigmaId};
-use crate::ledger::{Digest, Secs, Sigma};
+use crate::ledger::{Digest, Secs, Seq, Sigma};
 use crate::pbft::Message;
 use std::sync::Arc;
 
@@ -63,6 +63,10 @@ pub enum Packet {
     },
     /// The KGC's claim who owns a ticket (CLMMSC.md §11.4), for gateways.
     Claim(Arc<Claim>),
+    /// A follower's question for the published blocks from a height on.
+    Ask {
+        from: Seq,
+    },
 }
 
 /// σ as the ledger sees it; `None` if the bytes are shorter than a header or hold no ticket.
@@ -96,6 +100,7 @@ impl Packet {
             Packet::Upload(_) => 12,
             Packet::Complaint { .. } => 13,
             Packet::Claim(_) => 14,
+            Packet::Ask { .. } => 15,
             Packet::Letter(_) => 0,
         }
     }
@@ -135,6 +140,7 @@ impl Packet {
                 out.extend(&proof[..]);
             }
             Packet::Claim(claim) => out.extend(claim.encode()),
+            Packet::Ask { from } => out.extend(from.0.to_le_bytes()),
             Packet::Letter(genesis) => out.extend(genesis.bytes()),
         }
         out
@@ -173,6 +179,7 @@ impl Packet {
                 }
             }
             12 => Packet::Upload(all()),
+            15 => Packet::Ask { from: Seq(u64::from_le_bytes(body.try_into().ok()?)) },
             14 => Packet::Claim(Arc::new(Claim::decode(body)?)),
             13 => {
                 let (about, proof) = body.split_first_chunk()?;

@@ -38,6 +38,7 @@ fn look(tag: PacketTag) -> (&'static str, char) {
         | PacketTag::Offer
         | PacketTag::Frame
         | PacketTag::Draw
+        | PacketTag::Ask
         | PacketTag::Grant
         | PacketTag::Status => ("--muted", 'o'),
         PacketTag::PrePrepare | PacketTag::Body | PacketTag::Fetch | PacketTag::Blocks | PacketTag::Snapshot => {

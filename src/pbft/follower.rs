@@ -35,6 +35,11 @@ impl Follower {
         &self.chain
     }
 
+    /// Blocks are at hand that an earlier one is missing for.
+    pub fn gap(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
     /// The certificate by which a block was accepted.
     pub fn certificate(&self, height: Seq) -> Option<&Arc<CommitCertificate>> {
         self.certs.get(&height)

@@ -125,6 +125,13 @@ impl LightFollower {
         self.accepted.last_key_value().map_or(Seq(0), |(height, _)| *height)
     }
 
+    /// A header that is known in another way, with all before it.
+    pub fn settle(&mut self, height: Seq, digest: Digest) {
+        self.accepted = self.accepted.split_off(&height);
+        self.accepted.insert(height, digest);
+        self.seals = self.seals.split_off(&Seq(height.0 + 1));
+    }
+
     /// Who sealed a height: whom to ask for its block.
     pub fn sealers(&self, height: Seq) -> impl Iterator<Item = ReplicaId> {
         self.seals.get(&height).into_iter().flat_map(|seals| seals.keys().copied())

@@ -48,6 +48,7 @@ pub fn packet(tag: PacketTag) -> &'static str {
         PacketTag::Publish => "published block",
         PacketTag::Evidence => "proof of fault",
         PacketTag::Complaint => "complaint with its proof",
+        PacketTag::Ask => "question for missing blocks",
         PacketTag::Claim => "claim who owns a ticket",
         PacketTag::Draw => "question for power",
         PacketTag::Grant => "grant of power",

@@ -8,6 +8,7 @@ mod routing;
 use routing::{Half, Routed};
 
 use super::actor::{ActorId, Role};
+use super::copy::ChainCopy;
 use super::fact::{ActorRule, FactKind};
 use super::io::{Input, Io, Output, TimerId, Wish, cost};
 use super::packet::Packet;
@@ -18,7 +19,7 @@ use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
 use crate::clmmsc::verify::ticket_of;
 use crate::clmmsc::{Class, Error, KeyPair, Params, PublicRecord, Record, RecordId, SigmaId, list, request};
 use crate::ledger::{self, Digest, Micros, Secs};
-use crate::pbft::{self, Config, Follower, NodeId};
+use crate::pbft::{self, Config, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub struct Kgc {
     halves: BTreeMap<SigmaId, Half>,
     opened: BTreeSet<SigmaId>,
     routed: BTreeMap<SigmaId, Routed>,
-    follower: Option<Follower>,
+    copy: Option<ChainCopy>,
 }
 
 impl Kgc {
@@ -75,7 +76,7 @@ impl Kgc {
             halves: BTreeMap::new(),
             opened: BTreeSet::new(),
             routed: BTreeMap::new(),
-            follower: None,
+            copy: None,
         }
     }
 
@@ -107,6 +108,11 @@ impl Kgc {
         self.records.get(&actor)
     }
 
+    /// The chain as it has it, once genesis is made.
+    pub fn chain(&self) -> Option<&ledger::Chain> {
+        self.copy.as_ref().map(ChainCopy::chain)
+    }
+
     pub fn id(&self) -> ActorId {
         self.me
     }
@@ -119,6 +125,11 @@ impl Kgc {
             Input::Timer(TimerId::List | TimerId::Epoch) => self.send_lists(now, io),
             Input::Timer(TimerId::Pair) => self.give_up(now, io),
             Input::Timer(TimerId::Stored) => self.repeat(now, io),
+            Input::Timer(TimerId::Chain) => {
+                if let Some(copy) = self.copy.as_mut() {
+                    copy.on_timer(io);
+                }
+            }
             Input::Wish(Wish::OpenTicket) => self.open_ticket(io),
             Input::Parcel(parcel) => self.on_parcel(now, parcel, io),
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) => {}
@@ -204,7 +215,7 @@ impl Kgc {
                 self.desk.pin_gateway(record.rid);
             }
         }
-        self.follower = Some(Follower::new(genesis.config.clone()));
+        self.copy = Some(ChainCopy::new(&genesis.config));
         self.genesis = Some(genesis.clone());
         io.fact(FactKind::GenesisMade { network_id: genesis.network_id() });
         let everybody = 1 + self.setup.n + self.setup.csc + self.setup.cp + self.setup.ev;
@@ -285,14 +296,14 @@ impl Kgc {
     pub fn given(&mut self, records: BTreeMap<ActorId, PublicRecord>) -> Option<Arc<Genesis>> {
         self.records = records;
         let genesis = Arc::new(self.make_genesis()?);
-        self.follower = Some(Follower::new(genesis.config.clone()));
+        self.copy = Some(ChainCopy::new(&genesis.config));
         self.genesis = Some(genesis.clone());
         Some(genesis)
     }
 
     /// The ticket of the newest stored σ: what [`Wish::OpenTicket`] would be about.
     pub fn newest_ticket(&self) -> Option<(SigmaId, Record)> {
-        let chain = self.follower.as_ref()?.chain();
+        let chain = self.copy.as_ref()?.chain();
         let newest =
             chain.range(1..=chain.height().0).filter_map(|block| block.proposal.as_ref()?.txs.last()).last()?;
         Some((SigmaId(newest.id.0), ticket_of(newest.bytes())?))

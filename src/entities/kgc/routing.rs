@@ -211,9 +211,13 @@ impl Kgc {
     }
 
     pub(super) fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
-        let (Some(follower), pbft::Message::Publish(publish)) = (self.follower.as_mut(), msg) else { return };
-        io.follow(follower, publish, from);
-        let chain = follower.chain();
+        let Some(copy) = self.copy.as_mut() else { return };
+        let before = copy.chain().height();
+        copy.hear(from, msg, io);
+        let chain = copy.chain();
+        if chain.height() == before {
+            return;
+        }
         self.routed.retain(|id, _| chain.find(&Digest(id.0)).is_none());
         if self.routed.is_empty() {
             io.out.push(Output::CancelTimer(TimerId::Stored));

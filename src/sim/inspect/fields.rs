@@ -161,6 +161,7 @@ pub fn of(packet: &Packet, bytes: &[u8]) -> Vec<FieldView> {
         Packet::Draw { .. } => {
             fields.next(4, "power", "W", "What the pile wants to draw; less than before gives back.")
         }
+        Packet::Ask { .. } => fields.next(8, "from", "", "Height of the first block that the asker lacks."),
         Packet::Grant { .. } => fields
             .next(4, "power", "W", "What the pile may draw, so that its area stays at its cap.")
             .next(8, "until", "", "Unix second at which the grant ends."),

@@ -23,6 +23,7 @@ pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> Packet
         Packet::Letter(_) => (PacketTag::Letter, None),
         Packet::Complaint { .. } => (PacketTag::Complaint, None),
         Packet::Claim(_) => (PacketTag::Claim, None),
+        Packet::Ask { from } => (PacketTag::Ask, Some((0, from.0))),
         Packet::Draw { .. } => (PacketTag::Draw, None),
         Packet::Grant { .. } => (PacketTag::Grant, None),
         Packet::Upload(_) => (PacketTag::Upload, None),

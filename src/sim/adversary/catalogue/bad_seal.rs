@@ -1,5 +1,5 @@
 //! A primary that publishes each block with another header to the followers (CONSENSUS.md §5.2): KGC, CSCs and piles apply
-//! the block themselves and compare. Without its receipt the KGC asks again.
+//! the block themselves and compare. The KGC hears from f+1 others which header is sealed, and asks them.
 
 use super::prelude::*;
 use crate::pbft::message::Publish;
@@ -7,7 +7,7 @@ use crate::pbft::message::Publish;
 pub(super) const ABOUT: Description = Description::of(
     &[Role::Css],
     "publishes blocks under a false header",
-    "Every follower applies the block itself, gets another header, and refuses it.",
+    "Every follower applies the block itself, gets another header, and refuses it; the KGC asks those who sealed the true one.",
 )
 .fires(&["X-2", "BadHeader"]);
 

@@ -9,7 +9,7 @@ pub(super) const ABOUT: Description = Description::of(
     "changes view, slot or digest of its messages a little",
     "Each altered message is refused, kept for later, or one vote of one gateway.",
 )
-.fires(&["PR-2", "XP"]);
+.fires(&["XP"]);
 
 #[derive(Clone, Default)]
 pub(super) struct SmallScope {
