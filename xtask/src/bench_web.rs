@@ -81,9 +81,9 @@ fn build(folder: &Path) -> Result<(), String> {
     tools::wasm_target()?;
     let bindgen = tools::WASM_BINDGEN.ready()?;
     let mut cargo = process::command("cargo", &[]);
-    cargo.args(["build", "--release", "--target", "wasm32-unknown-unknown", "--package", "voltcast-bench-web"]);
+    cargo.args(["build", "--profile", "site", "--target", "wasm32-unknown-unknown", "--package", "voltcast-bench-web"]);
     process::run(cargo)?;
-    let built = target().join("wasm32-unknown-unknown/release").join(format!("{WASM}.wasm"));
+    let built = target().join("wasm32-unknown-unknown/site").join(format!("{WASM}.wasm"));
     let mut glue = process::command("wasm-bindgen", &[&bindgen]);
     glue.args(["--target", "web", "--no-typescript", "--out-dir"]).arg(folder).arg(built);
     process::run(glue)?;
