@@ -206,3 +206,13 @@ fn a_follower_asks_for_the_block_that_it_missed() {
         assert_eq!(chain.unwrap().height().0, 3, "{who} has them all");
     }
 }
+
+#[test]
+fn who_has_crashed_is_not_resumed_and_who_lives_is_not_restarted() {
+    let fault = |at: &str, what: &str| format!("[[fault]]\nat = \"{at}\"\ndo = {{ {what} = \"css4\" }}\n");
+    let effects = play(day(&(fault("1s", "pause") + &fault("1100ms", "crash") + &fault("1200ms", "resume"))), &[]);
+    assert_eq!(count(&effects, |e| matches!(e.kind, Kind::Paused | Kind::Crashed)), 2);
+    assert_eq!(count(&effects, |e| matches!(e.kind, Kind::Resumed)), 0);
+    let effects = play(day(&fault("1s", "restart")), &[]);
+    assert_eq!(count(&effects, |e| matches!(e.kind, Kind::Recovered { .. })), 0);
+}

@@ -35,6 +35,8 @@ struct Known {
 pub struct Liveness {
     healing: Option<Healing>,
     down: BTreeSet<ActorId>,
+    /// Who follows a behaviour, be it only of keeping silent: its view may rise.
+    behaving: BTreeSet<ActorId>,
     known: BTreeMap<Digest, Known>,
     /// Earliest deadline of all.
     next: Option<Micros>,
@@ -109,12 +111,25 @@ impl Liveness {
                 self.down.remove(&who);
                 late
             }
+            Kind::Behaves { behaviour: Some(_) } => {
+                self.behaving.insert(who);
+                late
+            }
+            Kind::Behaves { behaviour: None } => {
+                self.behaving.remove(&who);
+                late
+            }
             Kind::TimerSet { timer, after_us } if correct => late.or_else(|| timer_bound(who, timer, *after_us, sight)),
             Kind::Fact(fact) if correct => {
                 late.or_else(|| self.fact(effect.t, who, fact, agreement, (strong, f), sight))
             }
             _ => late,
         }
+    }
+
+    /// The crashed, the faulty and those who only omit.
+    fn unwell(&self, agreement: &Agreement) -> BTreeSet<ActorId> {
+        self.down.iter().chain(&self.behaving).chain(agreement.faulty()).copied().collect()
     }
 
     fn fact(
@@ -180,7 +195,7 @@ impl Liveness {
         });
         self.known.retain(|_, k| k.deadline.is_none_or(|d| d >= now));
         self.next = self.known.values().filter_map(|k| k.deadline).min();
-        let judged = self.down.union(agreement.faulty()).count() <= usize::from(f);
+        let judged = self.unwell(agreement).len() <= usize::from(f);
         text.filter(|_| judged).map(|text| Finding::broken("LI-1", text))
     }
 
@@ -218,9 +233,9 @@ impl Liveness {
         let primary = ActorId::new(Role::Css, (self.view % u64::from(sight.setup.n.max(1))) as u16);
         let steady = self.since.is_some_and(|since| now.0 > since.0.max(healing.gst.0) + need);
         let advised = sight.setup.agreement.t0.0 >= 2 * need + sight.setup.agreement.relay_after.0;
-        let correct = !agreement.faulty().contains(&primary) && !self.down.contains(&primary);
-        let judged = self.down.union(agreement.faulty()).count() <= usize::from(f);
-        let rises = self.left.len() == usize::from(f) + 1 && steady && advised && correct && judged;
+        let unwell = self.unwell(agreement);
+        let judged = unwell.len() <= usize::from(f) && !unwell.contains(&primary);
+        let rises = self.left.len() == usize::from(f) + 1 && steady && advised && judged;
         let text = || format!("{} of C left view {} of the correct {primary}", self.left.len(), self.view);
         rises.then(|| Finding::broken("LI-2", text()))
     }
@@ -342,6 +357,11 @@ mod tests {
         assert_eq!(bench.see(1_500_001, 1, Kind::Crashed), None);
         assert_eq!(bench.see(steady, 0, leave()), None);
         assert_eq!(bench.see(steady, 2, leave()), None, "its primary is dead");
+        let mut bench = Bench::new();
+        (0..3).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
+        assert_eq!(bench.see(1_500_001, 1, Kind::Behaves { behaviour: Some("crash_midway".into()) }), None);
+        assert_eq!(bench.see(steady, 0, leave()), None);
+        assert_eq!(bench.see(steady, 2, leave()), None, "its primary keeps silent");
     }
 
     #[test]

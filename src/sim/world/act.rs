@@ -36,7 +36,10 @@ impl World {
                 None => return,
             },
         };
-        self.act(&action, None, memo);
+        // Who has crashed is not resumed, and who lives is not restarted: memory must fit what was carried out.
+        if self.can(&action).is_ok() {
+            self.act(&action, None, memo);
+        }
     }
 
     /// The next intervention of the list, whose time has come.
