@@ -188,6 +188,8 @@ pub trait Memory {
     ) -> Result<VerifiedSigma, Failure>;
     /// Outer signature of the stub ciphertext with this leaf.
     fn stub(&mut self, leaf: &Digest, check: &mut dyn FnMut() -> bool) -> bool;
+    /// Digest over the content of a VIEW-CHANGE or NEW-VIEW that many share.
+    fn content(&mut self, of: &pbft::Message, hash: &mut dyn FnMut() -> Digest) -> Digest;
 }
 
 /// Virtual costs in µs at device factor 1 (CONSENSUS.md §4.5, WORLD.md §6).
@@ -339,6 +341,14 @@ impl pbft::Verifier for Bench<'_> {
         let verified = self.verify_leaf(&bytes, &sigma.leaf(), entries(&bytes), at);
         let verified = verified.map_err(|f| VerifyError(f.error.name().into()))?;
         if verified.header().flow.stored() { Ok(()) } else { Err(VerifyError("Flow".into())) }
+    }
+
+    fn view_change_content(&mut self, vc: &Arc<pbft::message::ViewChange>) -> Digest {
+        self.memory.content(&pbft::Message::ViewChange(vc.clone()), &mut || vc.content())
+    }
+
+    fn new_view_content(&mut self, nv: &Arc<pbft::message::NewView>) -> Digest {
+        self.memory.content(&pbft::Message::NewView(nv.clone()), &mut || nv.content())
     }
 }
 

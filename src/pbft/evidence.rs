@@ -138,8 +138,8 @@ pub fn hides(commit: &Statement, vc: &ViewChange) -> bool {
 }
 
 /// The content that a justification names, whoever brings it.
-fn justified_by(just: &Digest, nv: &NewView) -> bool {
-    new_view::content_of(nv) == *just
+fn justified_by(just: &Digest, nv: &Arc<NewView>, verify: &mut dyn Verifier) -> bool {
+    verify.new_view_content(nv) == *just
 }
 
 impl Evidence {
@@ -187,29 +187,29 @@ impl Evidence {
                 return Err(Unproven::Signature);
             }
         }
-        if !self.bound() {
+        if !self.bound(verify) {
             return Err(Unproven::Unbound);
         }
         if self.forbidden(cfg, verify) { Ok(accused) } else { Err(Unproven::Allowed) }
     }
 
     /// What hangs on the signed statements is what they name.
-    fn bound(&self) -> bool {
+    fn bound(&self, verify: &mut dyn Verifier) -> bool {
         match self {
             Evidence::Equivocation(..) | Evidence::CrossPhase { .. } | Evidence::PrimaryVote(_) => true,
             Evidence::InvalidProposal { signed, proposal, under } => {
                 let just = &signed.statement.just;
                 let justified = match under {
-                    Some(nv) => justified_by(just, nv),
+                    Some(nv) => justified_by(just, nv, verify),
                     None => *just == Digest::ZERO && signed.statement.view == View(0),
                 };
                 justified && proposal.digest() == signed.statement.digest && proposal.body_matches()
             }
             Evidence::InvalidViewChange(vc) | Evidence::HiddenPrepared { view_change: vc, .. } => {
-                new_view::view_change_binds(vc)
+                new_view::view_change_binds(vc, verify)
             }
-            Evidence::InvalidNewView(nv) => new_view::new_view_binds(nv),
-            Evidence::OtherJustification { vote, new_view } => justified_by(&vote.statement.just, new_view),
+            Evidence::InvalidNewView(nv) => new_view::new_view_binds(nv, verify),
+            Evidence::OtherJustification { vote, new_view } => justified_by(&vote.statement.just, new_view, verify),
         }
     }
 

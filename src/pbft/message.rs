@@ -143,6 +143,11 @@ impl ViewChange {
         self.signed.statement.view
     }
 
+    /// What its statement must name.
+    pub fn content(&self) -> Digest {
+        ViewChange::content_digest(&self.stable, &self.p)
+    }
+
     /// C32("vc"; content).
     pub fn content_digest(stable: &StableProof, p: &[Arc<Prepared>]) -> Digest {
         let mut w = Writer::new();
@@ -178,6 +183,11 @@ impl NewView {
     #[allow(clippy::misnamed_getters)] // a NEW-VIEW's own digest is what its votes are justified by
     pub fn just(&self) -> Just {
         self.signed.statement.digest
+    }
+
+    /// What its statement must name, recomputed: by it votes are justified.
+    pub fn content(&self) -> Digest {
+        NewView::content_digest(self.view(), &self.v_set, self.o.iter().map(|fixed| (fixed.seq, &fixed.digest)))
     }
 
     /// C32("nv"; view, v_set, (seq, digest) pairs); without the pp_sigs, so `just` is known before they are made.

@@ -72,24 +72,19 @@ pub fn check_view_change(cfg: &Config, vc: &ViewChange, verify: &mut dyn Verifie
 }
 
 /// The statement covers the content of the VIEW-CHANGE.
-pub fn view_change_binds(vc: &ViewChange) -> bool {
+pub fn view_change_binds(vc: &Arc<ViewChange>, verify: &mut dyn Verifier) -> bool {
     let st = &vc.signed.statement;
     st.kind == Kind::ViewChange
         && st.seq == vc.stable.seq
         && st.just == Digest::ZERO
-        && st.digest == ViewChange::content_digest(&vc.stable, &vc.p)
+        && st.digest == verify.view_change_content(vc)
 }
 
 /// The statement covers the content of the NEW-VIEW.
-pub fn new_view_binds(nv: &NewView) -> bool {
+pub fn new_view_binds(nv: &Arc<NewView>, verify: &mut dyn Verifier) -> bool {
     let st = &nv.signed.statement;
     let min_s = nv.v_set.iter().map(|vc| vc.stable.seq).max().unwrap_or_default();
-    st.kind == Kind::NewView && st.seq == min_s && st.just == Digest::ZERO && st.digest == content_of(nv)
-}
-
-/// The digest by which votes name this NEW-VIEW, recomputed from its content.
-pub fn content_of(nv: &NewView) -> Digest {
-    NewView::content_digest(nv.view(), &nv.v_set, nv.o.iter().map(|fixed| (fixed.seq, &fixed.digest)))
+    st.kind == Kind::NewView && st.seq == min_s && st.just == Digest::ZERO && st.digest == verify.new_view_content(nv)
 }
 
 /// Whether a signed statement comes from a replica of this network (ENV-2, ENV-3).
@@ -125,8 +120,9 @@ pub fn check_content(cfg: &Config, nv: &NewView, verify: &mut dyn Verifier) -> R
         return Err((Rule::Nv3, Reason::BadViewChangeSet));
     }
     for vc in &nv.v_set {
-        let valid =
-            view_change_binds(vc) && signed_here(cfg, &vc.signed, verify) && check_view_change(cfg, vc, verify).is_ok();
+        let valid = view_change_binds(vc, verify)
+            && signed_here(cfg, &vc.signed, verify)
+            && check_view_change(cfg, vc, verify).is_ok();
         if !valid {
             return Err((Rule::Nv4, Reason::BadViewChangeSet));
         }

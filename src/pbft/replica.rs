@@ -199,8 +199,8 @@ impl Replica {
             Message::DataSet(m) => st.digest == DataSet::content_digest(&m.items),
             Message::Fetch(m) => st.digest == Fetch::content_digest(m.want),
             Message::Status(m) => st.digest == Status::content_digest(m.changing, m.low, &m.has),
-            Message::ViewChange(m) => new_view::view_change_binds(m),
-            Message::NewView(m) => new_view::new_view_binds(m),
+            Message::ViewChange(m) => new_view::view_change_binds(m, io.verify),
+            Message::NewView(m) => new_view::new_view_binds(m, io.verify),
             _ => true,
         };
         if kind != st.kind || !binds || !st.unused_are_zero() {

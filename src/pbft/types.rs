@@ -1,9 +1,10 @@
 //! Small types of agreement (CONSENSUS.md §2.2) and the two doors to cryptography: [`Signer`] and [`Verifier`].
 
-use super::message::Statement;
+use super::message::{NewView, Statement, ViewChange};
 use crate::ledger::{Digest, Secs, Sigma};
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A view number; its primary is `view mod n`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -56,6 +57,16 @@ pub trait Verifier {
     /// # Errors
     /// The scheme's error for the first check that fails.
     fn ciphertext(&mut self, sigma: &Sigma, at: Secs) -> Result<(), VerifyError>;
+
+    /// [`ViewChange::content`].
+    fn view_change_content(&mut self, vc: &Arc<ViewChange>) -> Digest {
+        vc.content()
+    }
+
+    /// [`NewView::content`].
+    fn new_view_content(&mut self, nv: &Arc<NewView>) -> Digest {
+        nv.content()
+    }
 }
 
 /// Signs as one replica; deterministic, so that signing again gives the same bytes.

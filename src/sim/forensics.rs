@@ -155,7 +155,7 @@ impl Forensics {
 
     fn view_change(&mut self, cfg: &Config, vc: &Arc<ViewChange>, verify: &mut dyn Verifier) {
         let key = (vc.sender(), vc.signed.statement.digest);
-        let sound = new_view::view_change_binds(vc) && new_view::signed_here(cfg, &vc.signed, verify);
+        let sound = new_view::view_change_binds(vc, verify) && new_view::signed_here(cfg, &vc.signed, verify);
         if !sound || self.view_changes.contains_key(&key) {
             return;
         }
@@ -168,7 +168,7 @@ impl Forensics {
 
     fn new_view(&mut self, cfg: &Config, nv: &Arc<NewView>, verify: &mut dyn Verifier) {
         // Its own signature is not asked for: a vote names the content, whoever brought it.
-        let just = new_view::content_of(nv);
+        let just = verify.new_view_content(nv);
         self.new_views.entry(just).or_insert_with(|| nv.clone());
         nv.v_set.iter().for_each(|vc| self.view_change(cfg, vc, verify));
         for fixed in &nv.o {

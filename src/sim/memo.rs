@@ -9,7 +9,9 @@ use crate::clmmsc::verify::VerifiedSigma;
 use crate::entities::Memory;
 use crate::entities::io::Vote;
 use crate::ledger::{Digest, Secs};
+use crate::pbft::Message;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Entries per generation; the older generation is dropped when the newer one is full.
 const GENERATION: usize = 32_768;
@@ -67,11 +69,49 @@ impl Votes {
     }
 }
 
+/// Digests of messages that many share, by address: one place each. What is kept here cannot be changed in place nor its
+/// address be given to another, as it is shared.
+#[derive(Clone, Debug, Default)]
+struct Contents {
+    places: Vec<Option<(Message, Digest)>>,
+}
+
+/// Places of [`Contents`]; a power of two.
+const SHARED: usize = 1 << 10;
+
+impl Contents {
+    fn get_or(&mut self, of: &Message, hash: &mut dyn FnMut() -> Digest) -> Digest {
+        let address = |message: &Message| match message {
+            Message::ViewChange(vc) => Arc::as_ptr(vc).addr(),
+            Message::NewView(nv) => Arc::as_ptr(nv).addr(),
+            _ => 0,
+        };
+        let wanted = address(of);
+        if wanted == 0 {
+            return hash();
+        }
+        if self.places.is_empty() {
+            self.places = vec![None; SHARED];
+        }
+        // Neighbouring allocations differ in their low bits, large ones only above them.
+        let place = &mut self.places[(wanted >> 4 ^ wanted >> 14) % SHARED];
+        match place {
+            Some((kept, digest)) if address(kept) == wanted => *digest,
+            _ => {
+                let digest = hash();
+                *place = Some((of.clone(), digest));
+                digest
+            }
+        }
+    }
+}
+
 /// The memory of one engine; branches share it.
 #[derive(Clone, Debug)]
 pub struct Memo {
     on: bool,
     votes: Votes,
+    contents: Contents,
     stubs: Generations<Digest, bool>,
     sigmas: Generations<(Digest, u64), Result<VerifiedSigma, Failure>>,
 }
@@ -85,7 +125,8 @@ impl Default for Memo {
 impl Memo {
     pub const fn new() -> Self {
         let votes = Votes { places: Vec::new() };
-        Memo { on: true, votes, stubs: Generations::empty(), sigmas: Generations::empty() }
+        let contents = Contents { places: Vec::new() };
+        Memo { on: true, votes, contents, stubs: Generations::empty(), sigmas: Generations::empty() }
     }
 
     /// Remembers nothing: every check is done anew.
@@ -112,5 +153,9 @@ impl Memory for Memo {
 
     fn stub(&mut self, leaf: &Digest, check: &mut dyn FnMut() -> bool) -> bool {
         if self.on { self.stubs.get_or(*leaf, check) } else { check() }
+    }
+
+    fn content(&mut self, of: &Message, hash: &mut dyn FnMut() -> Digest) -> Digest {
+        if self.on { self.contents.get_or(of, hash) } else { hash() }
     }
 }
