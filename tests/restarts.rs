@@ -6,8 +6,9 @@
 use voltcast::entities::actor::ActorId;
 use voltcast::sim::export;
 use voltcast::sim::intervention::Intervention;
-use voltcast::sim::scenario::Scenario;
+use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
 use voltcast::sim::state::{self, State};
+use voltcast::sim::swarm;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::Kind;
 use voltcast::sim::units::Dur;
@@ -52,6 +53,21 @@ fn a_gateway_that_crashes_during_agreement_comes_back_and_catches_up() {
         assert_eq!(head(&state), head(&whole), "{css}");
         let back = |e: &voltcast::sim::trace::Effect| matches!(e.kind, Kind::Recovered { amnesia: false, .. });
         assert!(run.trace(BranchId(0)).effects().iter().any(back));
+    }
+}
+
+#[test]
+fn who_was_down_when_all_began_begins_when_it_comes_back() {
+    let mut given = swarm::scenario(1, Some(4)).unwrap();
+    (given.fault, given.behaviour) = (vec![], vec![]);
+    for (scenario, down) in [(&given, "css3"), (&given, "css1"), (&day4(), "css3"), (&day4(), "kgc1")] {
+        let (_, whole) = play(scenario, &[]);
+        let (mut late, who) = (scenario.clone(), ActorId::parse(down).unwrap());
+        late.fault.push(Fault { at: Dur(0), action: FaultDo::Crash(who) });
+        late.fault.push(Fault { at: Dur::ms(500), action: FaultDo::Restart(who) });
+        let (_, state) = play(&late, &[]);
+        assert_eq!(state.chains.len(), 4, "{down}");
+        assert!(head(&whole).0 > 0 && head(&state).0 > 0, "{down}");
     }
 }
 

@@ -76,6 +76,8 @@ pub(super) struct Node {
     /// Factor on all its virtual costs.
     times: u32,
     status: Status,
+    /// Who is down when all begins has not.
+    started: bool,
     inbox: VecDeque<Arrival>,
     busy: Option<Held>,
     incarnation: u32,
@@ -101,6 +103,7 @@ impl Node {
             skew: Shift::default(),
             times: 1,
             status: Status::Alive,
+            started: false,
             inbox: VecDeque::new(),
             busy: None,
             incarnation: 0,
@@ -166,6 +169,9 @@ impl World {
         let durable = self.nodes[usize::from(node)].durable.clone();
         let given = self.scenario.bootstrap == Bootstrap::Given;
         let mut from = NodeId(node);
+        if matches!(arrival, Arrival::Start) {
+            self.node(node).started = true;
+        }
         let (cause, stimulus) = match arrival {
             Arrival::Start => match self.genesis.clone().filter(|_| given && actor.role != Role::Kgc) {
                 // Everything was given before the run: the paper letter is all that is new.
@@ -390,7 +396,8 @@ impl World {
         self.node(node).torn = Some(after);
     }
 
-    /// Back after a crash: a gateway's replica from its records, others as they were; stopped timers go on.
+    /// Back after a crash: a gateway's replica from its records, others as they were; stopped timers go on. Who was down
+    /// when all began begins now.
     pub(super) fn restart(&mut self, node: u16, amnesia: bool, cause: Option<EffectId>, memo: &mut Memo) {
         let actor = self.nodes[usize::from(node)].actor;
         let state = self.node(node);
@@ -402,6 +409,9 @@ impl World {
         }
         let height = self.nodes[usize::from(node)].durable.height().0;
         let back = self.emit(Some(actor), Kind::Recovered { height, amnesia }, cause, None);
+        if !self.nodes[usize::from(node)].started {
+            return self.arrive(node, Arrival::Start, memo);
+        }
         for (timer, due) in alarms {
             let after = Micros(due.0.saturating_sub(self.now.0));
             self.set_timer(node, timer, after, Some(back));
