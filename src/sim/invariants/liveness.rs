@@ -41,8 +41,9 @@ pub struct Liveness {
     /// Earliest deadline of all.
     next: Option<Micros>,
     executed: BTreeSet<Digest>,
-    /// Highest view, who of C entered it, and since when q did.
+    /// Highest view, when the first of C entered it, who did, and since when q have.
     view: u64,
+    opened: Micros,
     entered: BTreeSet<ActorId>,
     since: Option<Micros>,
     /// Who of C has left it, by the highest target.
@@ -202,6 +203,7 @@ impl Liveness {
     fn enters(&mut self, now: Micros, who: ActorId, view: u64, strong: u16) {
         if view > self.view {
             self.view = view;
+            self.opened = now;
             self.entered.clear();
             self.since = None;
             self.left.clear();
@@ -214,7 +216,8 @@ impl Liveness {
         }
     }
 
-    /// LI-2: f+1 of C leave a view whose correct primary has had it for T_need.
+    /// LI-2: f+1 of C leave a view whose correct primary has had it for T_need. What was sent to it in this view before the
+    /// healing may be lost; it is told again in the next view, so such a view is judged from one more patience on.
     fn leaves(
         &mut self,
         now: Micros,
@@ -231,7 +234,8 @@ impl Liveness {
         self.left.insert(who, target);
         let need = need(sight.setup, healing.delta);
         let primary = ActorId::new(Role::Css, (self.view % u64::from(sight.setup.n.max(1))) as u16);
-        let steady = self.since.is_some_and(|since| now.0 > since.0.max(healing.gst.0) + need);
+        let again = if self.opened < healing.gst { patience(sight.setup, attempts(sight)) } else { 0 };
+        let steady = self.since.is_some_and(|since| now.0 > since.0.max(healing.gst.0 + again) + need);
         let advised = sight.setup.agreement.t0.0 >= 2 * need + sight.setup.agreement.relay_after.0;
         let unwell = self.unwell(agreement);
         let judged = unwell.len() <= usize::from(f) && !unwell.contains(&primary);
@@ -352,6 +356,14 @@ mod tests {
         (0..3).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
         assert_eq!(bench.see(1_500_001, 0, leave()), None);
         assert_eq!(bench.see(1_500_002, 2, leave()), None, "it had the view too short");
+        for (late, expected) in [(0, None), (1, Some("LI-2"))] {
+            let mut bench = Bench::new();
+            assert_eq!(bench.see(900_000, 3, enter()), None, "before the healing, and what it sent may be lost");
+            (0..2).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
+            let told = 1_000_000 + patience(bench.world.setup(), 0) + need(bench.world.setup(), 50_000) + late;
+            assert_eq!(bench.see(told, 0, leave()), None);
+            assert_eq!(bench.see(told, 2, leave()), expected, "one patience after the healing it is told again");
+        }
         let mut bench = Bench::new();
         (0..3).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
         assert_eq!(bench.see(1_500_001, 1, Kind::Crashed), None);
