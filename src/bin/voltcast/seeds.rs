@@ -61,6 +61,8 @@ struct Tally {
     void: BTreeSet<u64>,
     /// Seed, name and text of each failure.
     failures: BTreeMap<u64, (String, String)>,
+    /// Failures that are of liveness.
+    stuck: usize,
 }
 
 #[derive(Serialize)]
@@ -180,6 +182,7 @@ fn worker(next: &AtomicU64, end: u64, what: What, tally: &Mutex<Tally>) {
             all.void.insert(seed);
         }
         if let Some(failure) = verdict.failure {
+            all.stuck += usize::from(failure.of_liveness());
             all.failures.insert(seed, (failure.name().to_owned(), text(&failure)));
         }
     }
@@ -196,7 +199,7 @@ fn text(failure: &Failure) -> String {
 }
 
 fn report(args: &Args, what: What, tally: &Tally, seconds: f64) -> Result<(), String> {
-    let stuck = tally.failures.values().filter(|(name, _)| name == "liveness").count();
+    let stuck = tally.stuck;
     let broken = tally.failures.len() - stuck;
     let speed = tally.runs as f64 / seconds.max(1e-9);
     let counts: Vec<String> = tally.per_n.iter().map(|(n, count)| format!("{n}: {count}")).collect();

@@ -13,7 +13,7 @@ pub use shrink::shrink;
 use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::ledger::{Digest, Micros};
-use crate::pbft::{Coverage, Pending, Replica};
+use crate::pbft::{Coverage, Pending, Quorum, Replica};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::trace::{Effect, Kind};
@@ -38,9 +38,14 @@ impl Failure {
     /// The kind of failure, for comparison while shrinking.
     pub fn name(&self) -> &str {
         match self {
-            Failure::Broken { id, .. } if !id.starts_with("LI-") => id,
-            Failure::Broken { .. } | Failure::Stuck { .. } => "liveness",
+            Failure::Broken { id, .. } => id,
+            Failure::Stuck { .. } => "stuck",
         }
+    }
+
+    /// Nothing wrong was done, but what was due was not.
+    pub fn of_liveness(&self) -> bool {
+        matches!(self, Failure::Stuck { .. }) || self.name().starts_with("LI-")
     }
 }
 
@@ -108,7 +113,7 @@ impl Bench {
             }
             if !more || steps > MOST_STEPS {
                 let stuck = || Failure::Stuck { pending: world.pending() };
-                break (!watch.done(&world)).then(stuck);
+                break (watch.judged() && !watch.done(&world)).then(stuck);
             }
         };
         let core: Vec<&Replica> = watch.core(&world).collect();
@@ -145,6 +150,7 @@ fn gateways(world: &World) -> impl Iterator<Item = (ActorId, &crate::entities::C
 struct Watch {
     /// All ciphertexts are handed in, and the network has healed.
     from: Micros,
+    f: u16,
     down: BTreeSet<ActorId>,
     faulty: BTreeSet<ActorId>,
 }
@@ -153,7 +159,8 @@ impl Watch {
     fn new(s: &Scenario) -> Self {
         let last = s.workload.moments().into_iter().max().unwrap_or_default();
         let gst = s.network.gst.map_or(Micros(0), |gst| gst.micros());
-        Watch { from: last.max(gst), down: BTreeSet::new(), faulty: BTreeSet::new() }
+        let f = Quorum::new(s.gateways.n).map_or(0, |quorum| quorum.f());
+        Watch { from: last.max(gst), f, down: BTreeSet::new(), faulty: BTreeSet::new() }
     }
 
     fn effect(&mut self, effect: &Effect) {
@@ -180,6 +187,11 @@ impl Watch {
 
     fn healed(&self, now: Micros) -> bool {
         now > self.from
+    }
+
+    /// With more than f dead or faulty nobody has to finish.
+    fn judged(&self) -> bool {
+        self.down.union(&self.faulty).count() <= usize::from(self.f)
     }
 
     /// Live gateways of C.
