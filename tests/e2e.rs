@@ -247,6 +247,81 @@ fn behaviours_and_scenarios_are_found_by_their_words() -> Outcome {
     })
 }
 
+/// The menu of a node works by keys alone: the focus comes back to the node, the field's own word finds the lie, and one
+/// that comes too late to change anything says so.
+#[test]
+fn the_keyboard_breaks_a_gateway_and_comes_back_to_it() -> Outcome {
+    run("keys", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            const AT_NODE: &str = "return document.activeElement?.getAttribute('data-actor') === 'css1'";
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "6s" })).await?;
+            page.script("document.querySelector('[data-actor=css1]').focus()", vec![]).await?;
+            page.press("x").await?;
+            page.until("the menu", "return !!document.querySelector('.menu')").await?;
+            ensure(page.script(AT_NODE, vec![]).await? == json!(false), "the menu has no focus")?;
+            page.press("Escape").await?;
+            page.until("the focus back at the node", AT_NODE).await?;
+            page.press("x").await?;
+            for letter in "equivocate".chars() {
+                page.press(&letter.to_string()).await?;
+            }
+            page.until("what is found", "return document.querySelectorAll('.menu .list button').length === 3").await?;
+            page.press("ArrowDown").await?;
+            page.press("Enter").await?;
+            page.until_state("the fork", |state| list(state, "branches").is_ok_and(|b| b.len() == 2)).await?;
+            page.until("a word on it", &says("This changed nothing")).await?;
+            page.until("the focus back at the node", AT_NODE).await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// A row of the log leads to the message behind it, and its check is done again.
+#[test]
+fn a_verified_ciphertext_in_the_log_is_verified_again() -> Outcome {
+    run("again", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            page.open(DAY4).await?;
+            page.call("pause", json!({})).await?;
+            page.call("seek", json!({ "at": "2600ms" })).await?;
+            page.click("left", "button", "finds σ valid").await?;
+            page.until("its message", &says("What led to it")).await?;
+            page.click("left", "button", "Verify again now").await?;
+            page.until("both sides", "return document.querySelectorAll('.equation .mono').length >= 4").await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
+/// Where the device asks for less motion nothing plays by itself, and playing goes from beat to beat.
+#[test]
+fn less_motion_shows_stills() -> Outcome {
+    run("stills", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            let reduced = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
+            page.cdp("Emulation.setEmulatedMedia", reduced).await?;
+            page.open("#/").await?;
+            page.until_state("the run", |state| state["complete"] == json!(false)).await?;
+            ensure(page.state().await?["playing"] == json!(false), "it plays by itself")?;
+            page.call("seek", json!({ "at": "2s" })).await?;
+            page.call("step", json!({ "by": "beat", "n": 1 })).await?;
+            let one = page.moment().await?;
+            page.call("step", json!({ "by": "beat", "n": 1 })).await?;
+            let two = page.moment().await?;
+            page.call("step", json!({ "by": "beat", "n": -1 })).await?;
+            ensure(page.moment().await? == one, "another beat on the way back")?;
+            page.call("play", json!({})).await?;
+            page.until_state("the next beat", |state| moment(state) != one).await?;
+            ensure(page.moment().await? == two, "not the next beat")?;
+            page.call("pause", json!({})).await?;
+            page.shot("stills").await?;
+            page.no_console_errors().await
+        })
+    })
+}
+
 /// E16: without a worker the page computes the same digest, and draws frames while it does.
 #[test]
 fn e16_without_a_worker_the_digest_is_the_same() -> Outcome {
@@ -456,6 +531,11 @@ fn e11_a_shared_link_is_reproduced() -> Outcome {
             page.until("the words", "return document.body.innerText.includes('Not reproduced')").await
         })
     })
+}
+
+/// Whether the page has these words.
+fn says(words: &str) -> String {
+    format!("return document.body.innerText.includes({words:?})")
 }
 
 fn list<'a>(state: &'a Value, name: &str) -> Outcome<&'a Vec<Value>> {

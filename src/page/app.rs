@@ -4,7 +4,7 @@ use super::dock::Dock;
 use super::head::Head;
 use super::keys;
 use super::notices::Notices;
-use super::panels::{Chooser, FaultMenu, Inspector};
+use super::panels::{Chooser, FaultMenu, Help, Inspector};
 use super::player;
 use super::stage_box::StageBox;
 use super::stage_view;
@@ -26,6 +26,7 @@ use yew::prelude::*;
 enum Open {
     Faults(Target, i32, i32),
     Scenarios(i32, i32),
+    Help(i32, i32),
 }
 
 /// Everything that lives as long as the page: listeners, the observer of the stage, the note of the last good moment.
@@ -110,6 +111,7 @@ fn Over(props: &OverProps) -> Html {
     let close = props.close.clone();
     match props.open {
         None => Html::default(),
+        Some(Open::Help(x, y)) => html! { <Help at={(x, y)} {close} /> },
         Some(Open::Scenarios(x, y)) => html! { <Chooser scenario={props.scenario.clone()} at={(x, y)} {close} /> },
         Some(Open::Faults(target, x, y)) => {
             let node = match target {
@@ -131,7 +133,7 @@ pub fn App() -> Html {
     use_effect_with((), move |_| live(tick));
     use_effect(super::painter::paint);
     let on_open = use_callback(open.setter(), |wish, open: &UseStateSetter<Option<Open>>| {
-        player::with(|p| p.playing = false);
+        player::with(|p| (p.resume, p.playing) = (p.playing, false));
         open.set(Some(wish));
         player::refresh();
     });
@@ -158,12 +160,12 @@ pub fn App() -> Html {
     html! {
         <div class={classes!("app", teaching.then_some("teaching"))}>
             <TopBar head={head.clone()} teaching={*teaching} on_teach={on_teach.clone()} {on_share}
-                on_choose={on_open.reform(|(x, y)| Open::Scenarios(x, y))} on_network={on_open.reform(|(x, y)| Open::Faults(Target::Network, x, y))} />
+                on_choose={on_open.reform(|(x, y)| Open::Scenarios(x, y))} on_help={on_open.reform(|(x, y)| Open::Help(x, y))} on_network={on_open.reform(|(x, y)| Open::Faults(Target::Network, x, y))} />
             <Notices head={head.clone()} shared={(*shared).clone()} />
             <main class="middle">
                 <StageBox stage={stage.clone()} size={head.size} {selected} counts={head.counts} {on_menu} on_shut={close.clone()} />
                 <aside class="side">
-                    <Inspector {branch} {count} {complete} {chosen} {selected} stage={stage.clone()} quorum={head.counts.4} on_menu={break_node} />
+                    <Inspector {branch} {count} {complete} {chosen} {selected} stage={stage.clone()} n={head.counts.1} on_menu={break_node} />
                 </aside>
             </main>
             <Below phase={stage.phase} told={head.told.clone()} first_run={head.first_run} {on_teach} {on_open} />

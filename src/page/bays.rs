@@ -114,8 +114,14 @@ fn narrow(bay: &Bay, ground: &Ground, index: u16) -> Html {
     let (x, pile) = ground.place(ActorId::new(Role::Cp, index));
     let y = pile + height * 0.5 - 4.0;
     let line = |row: f32, text: String| html! { <text class="small" x={format!("{x:.0}")} y={format!("{:.0}", y + 32.0 + 15.0 * row)} text-anchor="middle">{ text }</text> };
+    let id = ActorId::new(Role::Cp, index);
+    let over = pile - ground.glyph_half(id) - 7.0;
     html! {
         <>
+            if room > 56.0 {
+                <text class="small" x={format!("{x:.0}")} y={format!("{over:.0}")} text-anchor="middle">{ id.label() }</text>
+                if let Some(ev) = bay.ev { { line(0.0, ev.label()) } }
+            }
             <text class={classes!("small", class(bay.lock))} x={format!("{:.0}", x + room * 0.3)} y={format!("{:.0}", pile + height * 0.25)}>{ sign(bay.lock) }</text>
             if bay.lock == Lock::Opened && room > 56.0 {
                 { line(1.0, format!("{} kW", tenths(bay.power_w.into()))) }

@@ -13,6 +13,9 @@ use crate::sim::trace::{EffectId, ItemId};
 use gloo_timers::future::TimeoutFuture;
 use serde_json::Value;
 
+/// How long a wish waits for an engine that is being started again.
+const ENGINE_MS: u32 = 10_000;
+
 /// Opens the player's run in the engine, up to its end or so many effects.
 pub fn open_run(up_to: Option<u32>) {
     let Some(link) = player::with(|p| p.opening_link()) else { return };
@@ -83,6 +86,13 @@ fn answer(request: u32, reply: Reply) {
 pub async fn inject(mut wish: Value) -> Result<u16, String> {
     if !wish.is_object() {
         return Err("an intervention is an object such as {\"do\": {\"crash\": \"css1\"}}".into());
+    }
+    // An engine that was just replaced learns its futures anew.
+    for _ in 0..ENGINE_MS / 50 {
+        if player::with(|p| p.lane().engine.is_some()) != Some(false) {
+            break;
+        }
+        TimeoutFuture::new(50).await;
     }
     let asked = player::with(|p| {
         p.keep_last_good();

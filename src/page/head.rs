@@ -2,7 +2,6 @@
 
 use super::player::{Player, Recovery};
 use crate::entities::actor::ActorId;
-use crate::pbft::quorum::Quorum;
 use crate::scene::layout::Counts;
 use crate::scene::words;
 use crate::sim::trace::EffectId;
@@ -28,8 +27,8 @@ pub struct Head {
     pub told: String,
     /// Key, name, shown or not.
     pub branches: Vec<(u16, String, bool)>,
-    /// Counts of actors (CSC, CSS, CP, EV) and the strong quorum.
-    pub counts: (u16, u16, u16, u16, u16),
+    /// Counts of actors (CSC, CSS, CP, EV).
+    pub counts: (u16, u16, u16, u16),
     pub size: (f32, f32),
     pub playing: bool,
     pub pres: u64,
@@ -43,6 +42,10 @@ pub struct Head {
     pub chosen: Option<u32>,
     pub selected: Option<ActorId>,
     pub complete: bool,
+    /// The beginning of another future is shown, and stands.
+    pub fresh: bool,
+    /// The intervention that made this future changed nothing else in it.
+    pub idle: bool,
     pub first_run: bool,
     pub reproduced: Option<bool>,
     pub notice: Option<String>,
@@ -50,6 +53,11 @@ pub struct Head {
 }
 
 impl Player {
+    fn fresh(&self) -> bool {
+        let lane = self.lane();
+        lane.parent.is_some() && !self.playing && self.count == lane.trace.end_of_step(EffectId(lane.shared))
+    }
+
     /// The shown moment for the panels.
     pub fn head(&mut self) -> Head {
         let stage = self.stage();
@@ -70,7 +78,7 @@ impl Player {
             checks: stage.checks,
             told: newest.map(words::sentence).unwrap_or_else(|| "Nothing has happened yet.".into()),
             branches: self.lanes.iter().map(|l| (l.key, l.name.clone(), l.key == self.active)).collect(),
-            counts: (csc, css, cp, ev, Quorum::new(css).map_or(0, |q| q.strong())),
+            counts: (csc, css, cp, ev),
             size: (self.size.width, self.size.height),
             playing: self.playing,
             pres: self.pres,
@@ -83,6 +91,8 @@ impl Player {
             chosen: self.chosen,
             selected: self.selected,
             complete: self.complete(),
+            fresh: self.fresh(),
+            idle: self.lane().idle,
             first_run: self.first_run,
             reproduced: self.reproduced,
             notice: self.notice.clone(),

@@ -41,6 +41,12 @@ fn act(key: &str, shift: bool) -> bool {
             let x = [0.25, 0.5, 1.0, 2.0, 4.0][usize::from(key.as_bytes()[0] - b'1')];
             transport::rate(|_| x);
         }
+        "?" => {
+            let help = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("help"));
+            if let Some(button) = help.and_then(|b| b.dyn_into::<web_sys::HtmlElement>().ok()) {
+                button.click();
+            }
+        }
         _ => return false,
     }
     true

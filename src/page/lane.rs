@@ -36,6 +36,8 @@ pub struct Lane {
     pub trace: Trace,
     pub film: Film,
     pub complete: bool,
+    /// Known to its end, and nothing in it went another way than in the future it grew from.
+    pub idle: bool,
 }
 
 impl Lane {

@@ -41,8 +41,13 @@ pub fn Notices(props: &Props) -> Html {
         <>
             if head.stub { <p class="notice void" role="status">{ "Stub cryptography: this run signs and seals nothing for real. It shows the protocol's steps only." }</p> }
             if let Some(what) = head.recovery.clone() { <RecoveryBar {what} /> }
+            if head.idle {
+                <p class="notice" role="status">{ "This changed nothing: in the rest of the run nothing depended on it. Go back and try it earlier." }</p>
+            } else if head.fresh {
+                <p class="notice" role="status">{ "A new future begins here. Press Space to play it." }</p>
+            }
             if let Some(text) = &head.notice { <p class="notice" role="alert">{ text }</p> }
-            if let Some(link) = &props.shared { <p class="notice">{ "Link to this moment: " }<a href={link.clone()}>{ link }</a></p> }
+            if let Some(link) = &props.shared { <p class="notice">{ "Link to this moment, copied where the browser allows it: " }<a href={link.clone()}>{ link }</a></p> }
             if let Some(ok) = head.reproduced {
                 <p class="notice" role="status">{ if ok { format!("Reproduced: same {} events, same digest as in the link.", head.known) } else { "Not reproduced: the digest in the link is not that of this run.".into() } }</p>
             }

@@ -165,6 +165,8 @@ struct Brush<'a> {
     ground: &'a Ground,
     tones: BTreeMap<&'static str, String>,
     size: f32,
+    /// Every message is an arrow; nothing moves.
+    stills: bool,
 }
 
 impl Brush<'_> {
@@ -180,7 +182,7 @@ impl Brush<'_> {
         let (a, b) = (self.ground.place(flight.from), self.ground.place(flight.to));
         let (role, kind) = look(flight.packet.tag);
         self.dip(if flight.lost { "--bad" } else { role });
-        let (x, y) = if seen.still { arrow(self.cx, a, b) } else { layout::along(a, b, seen.part) };
+        let (x, y) = if seen.still || self.stills { arrow(self.cx, a, b) } else { layout::along(a, b, seen.part) };
         shape(self.cx, kind, x.into(), y.into(), self.size.into());
         if ghost || kind == 'e' || flight.lost {
             self.cx.stroke();
@@ -242,7 +244,8 @@ pub fn paint() {
             17..=40 => 3.5,
             _ => 2.5,
         };
-        let mut brush = Brush { cx: &cx, colors: &colors, ground: &ground, tones: BTreeMap::new(), size };
+        let mut brush =
+            Brush { cx: &cx, colors: &colors, ground: &ground, tones: BTreeMap::new(), size, stills: p.stills };
         flights(&mut brush, p);
     });
 }

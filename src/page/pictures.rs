@@ -1,16 +1,40 @@
 //! Pictures that come and go on the stage: the envelope with its seals, and a computation part by part (PAGE.md §3.3, §6).
 
 use crate::entities::actor::{ActorId, Role};
-use crate::scene::layout::{Detail, Ground};
+use crate::scene::layout::{Counts, Detail, Ground, Size};
 use crate::scene::stage::{Envelope, StageState};
 use crate::scene::words;
+use std::rc::Rc;
 use yew::prelude::*;
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub stage: Rc<StageState>,
+    pub size: (f32, f32),
+    /// Counts of actors (CSC, CSS, CP, EV).
+    pub counts: (u16, u16, u16, u16),
+}
+
+/// What lies under the messages on their way: the ciphertext, a computation and whose it is.
+#[component]
+pub fn Pictures(props: &Props) -> Html {
+    let (csc, css, cp, ev) = props.counts;
+    let (w, h) = props.size;
+    let ground = Ground::new(Size { width: w, height: h }, Counts { csc, css, cp, ev }, props.stage.cables());
+    html! {
+        <svg class="nodes" width={format!("{w:.0}")} height={format!("{h:.0}")} viewBox={format!("0 0 {w:.0} {h:.0}")}>
+            { leader(&props.stage, &ground) }
+            { envelope(&props.stage, &ground) }
+            { work(&props.stage, &ground) }
+        </svg>
+    }
+}
 
 /// Seals drawn one by one; more are told as a number.
 const SEALS: u32 = 12;
 
 /// The newest ciphertext for cars in the middle of the gateways: one seal per entry, in the order of the tags.
-pub fn envelope(stage: &StageState, ground: &Ground) -> Html {
+fn envelope(stage: &StageState, ground: &Ground) -> Html {
     let Some(envelope) = stage.envelope.as_ref().filter(|_| stage.work.as_ref().and_then(words::work).is_none()) else {
         return Html::default();
     };
@@ -71,7 +95,7 @@ fn panel(actor: ActorId, ground: &Ground) -> (f32, f32, f32) {
 }
 
 /// From the panel to the actor that computes; drawn under the nodes.
-pub fn leader(stage: &StageState, ground: &Ground) -> Html {
+fn leader(stage: &StageState, ground: &Ground) -> Html {
     let Some(work) = stage.work.as_ref().filter(|w| words::work(w).is_some()) else { return Html::default() };
     let (cx, cy, _) = panel(work.actor, ground);
     let (x, y) = ground.place(work.actor);
@@ -84,7 +108,7 @@ pub fn leader(stage: &StageState, ground: &Ground) -> Html {
 }
 
 /// The computation that is being shown.
-pub fn work(stage: &StageState, ground: &Ground) -> Html {
+fn work(stage: &StageState, ground: &Ground) -> Html {
     let Some(work) = &stage.work else { return Html::default() };
     let Some((title, rows)) = words::work(work) else { return Html::default() };
     let (cx, cy, w) = panel(work.actor, ground);

@@ -6,6 +6,7 @@
 use super::conduct;
 use super::lane::{Film, Lane};
 use super::port::{self, frame};
+use super::theme;
 use crate::entities::actor::ActorId;
 use crate::entities::stub::Crypto;
 use crate::ledger::Micros;
@@ -29,6 +30,8 @@ thread_local! {
 
 /// How long the end of the first run is shown before it begins again.
 const REST_MS: f64 = 4_000.0;
+/// How long each still is shown where nothing may move.
+const STILL_MS: f64 = 1_500.0;
 /// Frame times kept for `stats()`.
 const FRAMES: usize = 600;
 /// While time passes, what Yew shows is renewed this often (PAGE.md §2.6); the canvas is painted with every frame.
@@ -61,6 +64,10 @@ pub struct Player {
     /// Presentation time in µs.
     pub pres: u64,
     pub playing: bool,
+    /// It was playing when a menu was opened.
+    pub resume: bool,
+    /// Stills instead of motion, as the device asks.
+    pub stills: bool,
     pub rate: f64,
     pub size: Size,
     pub selected: Option<ActorId>,
@@ -148,6 +155,7 @@ impl Player {
             trace: Trace::new(),
             film: Film::default(),
             complete: false,
+            idle: false,
         };
         Ok(Player {
             lanes: vec![root],
@@ -160,7 +168,9 @@ impl Player {
             folded: (0, 0, Rc::default()),
             count: 0,
             pres: 0,
-            playing: link.at.is_none(),
+            playing: link.at.is_none() && !theme::stills(),
+            resume: false,
+            stills: theme::stills(),
             rate: 1.0,
             size: Size { width: 900.0, height: 600.0 },
             selected: None,
@@ -184,6 +194,10 @@ impl Player {
     /// The branch shown.
     pub fn lane(&self) -> &Lane {
         self.lanes.iter().find(|l| l.key == self.active).unwrap_or(&self.lanes[0])
+    }
+
+    fn effects_of(&self, key: u16) -> &[Effect] {
+        self.lanes.iter().find(|l| l.key == key).map_or(&[], |l| l.trace.effects())
     }
 
     pub fn lane_mut(&mut self, key: u16) -> Option<&mut Lane> {
@@ -250,6 +264,12 @@ impl Player {
                 );
                 self.notice = Some(text);
             }
+            let (key, parent, shared) = (lane.key, lane.parent, lane.shared);
+            let parent = self.lanes.iter().find(|l| Some(l.key) == parent).filter(|l| l.complete);
+            let idle = parent.is_some_and(|p| !differ(p.trace.effects(), self.effects_of(key), shared));
+            if let Some(lane) = self.lane_mut(key) {
+                lane.idle = idle;
+            }
         }
         self.arrive();
     }
@@ -276,6 +296,7 @@ impl Player {
             trace,
             film,
             complete: false,
+            idle: false,
         };
         lane.read_on();
         self.next_key += 1;
@@ -442,7 +463,10 @@ impl Player {
             return false;
         }
         let before = self.shown_time();
+        let chosen = self.chosen.and_then(|id| self.trace().get(EffectId(id)).cloned());
         self.active = key;
+        // What was looked at may be another event here.
+        self.chosen = self.chosen.filter(|id| self.trace().get(EffectId(*id)) == chosen.as_ref());
         self.first_run = false;
         self.count = self.count.min(self.trace().count_until(Micros(before)));
         self.pres = self.warp().presented_at(before);
@@ -513,6 +537,18 @@ impl Player {
         serde_json::json!({ "frame_ms": self.frames, "effects": self.trace().len(), "complete": self.complete(), "worker": port::in_worker(), "scene_ms": [] })
     }
 
+    /// Playing without motion: from beat to beat, and at the end no further.
+    fn next_still(&mut self, dt: f64) -> bool {
+        self.rest += dt * self.rate;
+        if self.rest < STILL_MS {
+            return false;
+        }
+        self.rest = 0.0;
+        self.step("beat", 1);
+        self.playing = self.count < self.trace().len() || !self.complete();
+        true
+    }
+
     fn advance(&mut self, now: f64) -> bool {
         let dt = self.last_frame.map_or(0.0, |last| now - last);
         self.last_frame = self.playing.then_some(now);
@@ -524,6 +560,9 @@ impl Player {
                 self.frames.remove(0);
             }
             self.frames.push(dt);
+        }
+        if self.stills {
+            return self.next_still(dt);
         }
         let end = self.length();
         self.pres = (self.pres + (dt.min(50.0) * 1000.0 * self.rate) as u64).min(end);
@@ -544,6 +583,16 @@ impl Player {
         }
         self.count != before || !self.playing
     }
+}
+
+/// Whether two futures differ in what they did from `shared` on, the wish that parted them apart.
+fn differ(one: &[Effect], other: &[Effect], shared: u32) -> bool {
+    let own = |e: &&Effect| !matches!(e.kind, Kind::Intervened { .. } | Kind::Behaves { .. });
+    let what = |effects: &'_ [Effect]| {
+        let rest = effects.iter().skip(shared as usize).filter(own);
+        rest.map(|e| (e.t, e.actor, core::mem::discriminant(&e.kind))).collect::<Vec<_>>()
+    };
+    what(one) != what(other)
 }
 
 /// Tells Yew that something it shows may have changed, and asks for a frame.

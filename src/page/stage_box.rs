@@ -1,5 +1,6 @@
 //! The box of the stage: canvas and standing things, and what a pointer does on it (PAGE.md §5.2).
 
+use super::pictures::Pictures;
 use super::stage_view::StageView;
 use super::{pick, player};
 use crate::entities::actor::ActorId;
@@ -24,8 +25,8 @@ pub struct Props {
     pub stage: Rc<StageState>,
     pub size: (f32, f32),
     pub selected: Option<ActorId>,
-    /// Counts of actors and the strong quorum q.
-    pub counts: (u16, u16, u16, u16, u16),
+    /// Counts of actors (CSC, CSS, CP, EV).
+    pub counts: (u16, u16, u16, u16),
     /// Opens the menu of something at window coordinates.
     pub on_menu: Callback<(Target, i32, i32)>,
     pub on_shut: Callback<()>,
@@ -88,6 +89,7 @@ pub fn StageBox(props: &Props) -> Html {
     let on_node = use_callback(props.on_menu.clone(), |(id, x, y), menu| menu.emit((Target::Actor(id), x, y)));
     html! {
         <div class="stage" id="stage" data-stage="1" {oncontextmenu} onclick={click(props.on_shut.clone())} {onpointerdown} {onpointermove} {onpointerup} {onpointercancel}>
+            <Pictures stage={props.stage.clone()} size={props.size} counts={props.counts} />
             <canvas id="flights" aria-hidden="true" width="10" height="10"></canvas>
             <StageView stage={props.stage.clone()} size={props.size} selected={props.selected} counts={props.counts} on_menu={on_node} {on_select} />
         </div>

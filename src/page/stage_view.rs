@@ -2,11 +2,11 @@
 //!
 //! Every actor is a button with a name: it can be focused, selected and, by its menu, broken.
 
-use super::{bays, pictures, player};
+use super::{bays, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
 use crate::scene::layout::{Counts, Detail, Ground, STRIP, Size};
-use crate::scene::stage::{NodeState, StageState};
+use crate::scene::stage::{NodeState, StageState, needed};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -15,14 +15,14 @@ pub struct Props {
     pub stage: Rc<StageState>,
     pub size: (f32, f32),
     pub selected: Option<ActorId>,
-    /// Counts of actors and the strong quorum q.
-    pub counts: (u16, u16, u16, u16, u16),
+    /// Counts of actors (CSC, CSS, CP, EV).
+    pub counts: (u16, u16, u16, u16),
     pub on_menu: Callback<(ActorId, i32, i32)>,
     pub on_select: Callback<ActorId>,
 }
 
 /// Text equivalent of a node, also its accessible name.
-pub fn name_of(id: ActorId, node: &NodeState, quorum: u16, n: u16) -> String {
+pub fn name_of(id: ActorId, node: &NodeState, n: u16) -> String {
     let mut name = id.label();
     let what = match id.role {
         Role::Kgc => "key generation centre",
@@ -39,9 +39,11 @@ pub fn name_of(id: ActorId, node: &NodeState, quorum: u16, n: u16) -> String {
         }
         name += &format!(", view {}, height {}", node.view, node.height);
         name += &format!(
-            ", prepares {} and commits {} of {quorum}",
+            ", prepares {} of {} and commits {} of {}",
             node.votes(VoteKind::Prepare),
-            node.votes(VoteKind::Commit)
+            needed(VoteKind::Prepare, n),
+            node.votes(VoteKind::Commit),
+            needed(VoteKind::Commit, n)
         );
     }
     if node.down {
@@ -130,7 +132,7 @@ fn node(props: &Props, ground: &Ground, id: ActorId) -> Html {
         state.behaviour.is_some().then_some("liar"),
         (props.selected == Some(id)).then_some("selected")
     );
-    let name = name_of(id, state, props.counts.4, counts.css);
+    let name = name_of(id, state, counts.css);
     let menu = props.on_menu.clone();
     let oncontextmenu = Callback::from(move |e: MouseEvent| {
         e.prevent_default();
@@ -229,7 +231,7 @@ fn chain(props: &Props) -> Html {
 /// The standing part of the stage.
 #[component]
 pub fn StageView(props: &Props) -> Html {
-    let (csc, css, cp, ev, _) = props.counts;
+    let (csc, css, cp, ev) = props.counts;
     let counts = Counts { csc, css, cp, ev };
     let actors = [(Role::Kgc, 1), (Role::Csc, csc), (Role::Css, css), (Role::Cp, cp), (Role::Ev, ev)];
     let all = actors.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));
@@ -245,12 +247,9 @@ pub fn StageView(props: &Props) -> Html {
                 { zone(0.82, "piles and cars") }
             }
             { bays::parking(&props.stage, &ground) }
-            { pictures::leader(&props.stage, &ground) }
             { for all.map(|id| node(props, &ground, id)) }
             { for (0..cp).map(|i| bays::bay(&props.stage, &ground, i)) }
             { chain(props) }
-            { pictures::envelope(&props.stage, &ground) }
-            { pictures::work(&props.stage, &ground) }
         </svg>
     }
 }

@@ -1,7 +1,14 @@
-//! Light or dark: `boot.js` chooses before the first paint, a person may change it, and the device keeps that.
+//! What the device and the person want: stills or motion; light or dark, which `boot.js` chooses before the first paint, a
+//! person may change, and the device keeps.
 
 fn root() -> Option<web_sys::Element> {
     web_sys::window()?.document()?.document_element()
+}
+
+/// Whether the device asks for as little motion as possible.
+pub fn stills() -> bool {
+    let query = web_sys::window().and_then(|w| w.match_media("(prefers-reduced-motion: reduce)").ok().flatten());
+    query.is_some_and(|q| q.matches())
 }
 
 /// The other of the two.

@@ -9,9 +9,10 @@ pub struct Props {
     pub head: Head,
     pub teaching: bool,
     pub on_teach: Callback<()>,
-    /// Opens the list of scenarios, the menu of the network.
+    /// Opens the list of scenarios, the menu of the network, the list of keys.
     pub on_choose: Callback<(i32, i32)>,
     pub on_network: Callback<(i32, i32)>,
+    pub on_help: Callback<(i32, i32)>,
     /// A link was made.
     pub on_share: Callback<String>,
 }
@@ -56,6 +57,7 @@ pub fn TopBar(props: &Props) -> Html {
             <button type="button" onclick={share}>{ "Share" }</button>
             <button type="button" onclick={props.on_teach.reform(|_| ())} aria-pressed={props.teaching.to_string()}>{ "Projector" }</button>
             <button type="button" onclick={dark} aria-label="Theme: light or dark">{ "Theme" }</button>
+            <button type="button" id="help" aria-haspopup="dialog" aria-label="Keys" title="Keys" onclick={props.on_help.reform(|e| below(&e))}>{ "?" }</button>
         </header>
     }
 }

@@ -98,11 +98,16 @@ fn picture(line: &Timeline) -> Html {
     }
 }
 
-/// Letters of the phases above their bands, as text that does not stretch.
+/// Parts of the film from which on a band has room for the number of its phase, and for the name.
+const ROOM: (f32, f32) = (0.025, 0.11);
+
+/// Numbers and names of the phases above their bands, as text that does not stretch.
 fn letters(line: &Timeline) -> Html {
     let letter = |(i, b): (usize, &Band)| {
-        let wide = b.to - b.from > 0.025;
-        html! { if wide { <text key={i} x={format!("{:.1}%", b.from * 100.0 + 0.4)} y="12">{ timeline::letter(b.phase) }</text> } }
+        let (number, name) = timeline::name(b.phase);
+        let wide = b.to - b.from;
+        let text = if wide > ROOM.1 { format!("{number} {name}") } else { number.to_string() };
+        html! { if wide > ROOM.0 { <text key={i} x={format!("{:.1}%", b.from * 100.0 + 0.4)} y="12">{ text }</text> } }
     };
     html! {
         <svg class="letters" aria-hidden="true">

@@ -3,6 +3,7 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, Op, VoteKind};
 use crate::ledger::Digest;
+use crate::pbft::Quorum;
 use crate::sim::adversary::BehaviourKind;
 use crate::sim::forensics::Charge;
 use crate::sim::state::UJ_PER_WH;
@@ -136,7 +137,7 @@ pub struct StageState {
     pub convicted: BTreeMap<ActorId, String>,
     /// Final bills, and their sum per currency.
     pub billed: (u32, BTreeMap<String, i64>),
-    /// Signature and seal checks that really ran.
+    /// Checks of signatures, keys and seals that really ran, as far as facts tell of them.
     pub checks: u32,
     /// The newest ciphertext for cars.
     pub envelope: Option<Envelope>,
@@ -173,6 +174,7 @@ impl StageState {
     }
 
     pub fn apply(&mut self, effect: &Effect) {
+        self.checks += u32::from(matches!(&effect.kind, Kind::Fact(fact) if checked(fact)));
         self.phase = effect.phase().unwrap_or(self.phase);
         self.promise(&effect.kind);
         if self.work.as_ref().is_some_and(|w| w.step != effect.step) {
@@ -277,17 +279,17 @@ impl StageState {
             F::GenesisMade { .. } => self.genesis = true,
             F::Evidence { culprit, class } => self.convict(*culprit, Charge::Proven(*class)),
             F::Verified { error, .. } => {
-                self.checks += 1;
                 self.node(actor).refused += u32::from(error.is_some());
             }
             F::PrePrepared { view, seq, .. } => self.node(actor).open_slot(*view, *seq),
             F::VoteCounted { vote, view, seq, digest, from, .. } => {
-                self.checks += 1;
                 let node = self.node(actor);
                 node.open_slot(*view, *seq);
                 let votes = if *vote == VoteKind::Prepare { &mut node.prepares } else { &mut node.commits };
                 votes.entry(*digest).or_default().insert(*from);
             }
+            // A vote that comes again is no news.
+            F::VoteRefused { reason, .. } if reason == "DuplicateVote" => {}
             F::VoteRefused { .. } => {
                 let node = self.node(actor);
                 (node.refused, node.votes_refused) = (node.refused + 1, node.votes_refused + 1);
@@ -345,6 +347,27 @@ impl StageState {
             _ => {}
         }
     }
+}
+
+/// Whether a signature, the equation of a key, or a seal was checked.
+fn checked(fact: &FactKind) -> bool {
+    use FactKind as F;
+    matches!(
+        fact,
+        F::KeyAccepted { .. }
+            | F::KeyRefused { .. }
+            | F::Verified { .. }
+            | F::VoteCounted { .. }
+            | F::Opened { .. }
+            | F::Authenticated { .. }
+            | F::Judged { .. }
+            | F::ClaimJudged { .. }
+    )
+}
+
+/// Votes that a gateway among `n` needs besides the proposal itself to be prepared, and to have committed.
+pub fn needed(vote: VoteKind, n: u16) -> u16 {
+    Quorum::new(n).map_or(0, |q| if vote == VoteKind::Prepare { q.prepares() } else { q.strong() })
 }
 
 impl NodeState {

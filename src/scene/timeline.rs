@@ -33,9 +33,10 @@ pub struct Timeline {
     pub gaps: Vec<(f32, f32, u64)>,
 }
 
-/// Letter of a phase: keys, signcrypt, consensus, unsigncrypt.
-pub fn letter(phase: u8) -> &'static str {
-    ["K", "S", "C", "U"].get(usize::from(phase.wrapping_sub(1))).copied().unwrap_or("?")
+/// Number and name of a phase, as the captions have them.
+pub fn name(phase: u8) -> (&'static str, &'static str) {
+    let names = [("1", "keys"), ("2", "signcrypt"), ("3", "agree"), ("4", "open")];
+    names.get(usize::from(phase.wrapping_sub(1))).copied().unwrap_or_default()
 }
 
 /// A day has thousands of bands; one that is thinner than this part of the film belongs to what is before it.

@@ -11,7 +11,7 @@ pub fn phase(phase: u8) -> &'static str {
     match phase {
         2 => "Phase 2, signcrypt: one envelope, many locks. Nobody sees whose.",
         3 => "Phase 3, agree: gateways check the envelope and vote. A quorum decides.",
-        4 => "Phase 4, open: each pile opens its own entry, gives power, bills.",
+        4 => "Phase 4, open: each pile opens its own entry at once, gives power, bills. The chain keeps the record.",
         _ => "Phase 1, keys: everyone gets half a key; the other half stays private.",
     }
 }
@@ -56,6 +56,16 @@ pub fn packet(tag: PacketTag) -> &'static str {
     }
 }
 
+/// A message of this kind, with its article.
+pub fn a(tag: PacketTag) -> String {
+    let name = packet(tag);
+    match tag {
+        PacketTag::Blocks | PacketTag::Status | PacketTag::Letter => name.into(),
+        _ if name.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {name}"),
+        _ => format!("a {name}"),
+    }
+}
+
 /// So many things, in words that agree.
 fn some(count: u32, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
@@ -72,19 +82,19 @@ pub fn sentence(effect: &Effect) -> String {
     let rule = effect.rule.map(|r| format!(" ({}: {})", r.id(), r.text())).unwrap_or_default();
     match &effect.kind {
         Kind::Fact(fact) => fact_sentence(&who, fact, &rule),
-        Kind::Sent { to, packet: p } => format!("{who} sends {} a {}.", to.label(), packet(p.tag)),
-        Kind::Delivered { from, packet: p } => format!("{who} receives a {} from {}.", packet(p.tag), from.label()),
+        Kind::Sent { to, packet: p } => format!("{who} sends {} {}.", to.label(), a(p.tag)),
+        Kind::Delivered { from, packet: p } => format!("{who} receives {} from {}.", a(p.tag), from.label()),
         Kind::Dropped { to, packet: p, why } => {
-            format!("A {} from {who} to {} is lost: {why:?}.", packet(p.tag), to.label())
+            format!("On the way from {who} to {}, {} is lost: {why:?}.", to.label(), a(p.tag))
         }
         Kind::Duplicated { to, packet: p } => {
-            format!("A {} from {who} to {} is sent twice.", packet(p.tag), to.label())
+            format!("{who} sends {} {} twice.", to.label(), a(p.tag))
         }
         Kind::Delayed { to, packet: p, by_us } => {
-            format!("A {} from {who} to {} is held back by {} ms.", packet(p.tag), to.label(), by_us / 1000)
+            format!("On the way from {who} to {}, {} is held back by {} ms.", to.label(), a(p.tag), by_us / 1000)
         }
         Kind::Corrupted { to, packet: p, byte, bit } => {
-            format!("Bit {bit} of byte {byte} of a {} from {who} to {} is flipped.", packet(p.tag), to.label())
+            format!("Bit {bit} of byte {byte} of {} from {who} to {} is flipped.", a(p.tag), to.label())
         }
         Kind::Persisted { what } => format!("{who} stores {what} before it goes on."),
         Kind::TimerSet { timer, after_us } => format!("{who} sets its {timer} timer to {} ms.", after_us / 1000),

@@ -230,6 +230,17 @@ impl Page {
         Ok(())
     }
 
+    /// Presses a real key: a letter, or a key by its name.
+    pub async fn press(&self, key: &str) -> Outcome {
+        let text = match key {
+            "Enter" => "\r",
+            one if one.chars().count() == 1 => one,
+            _ => "",
+        };
+        self.cdp("Input.dispatchKeyEvent", json!({ "type": "keyDown", "key": key, "text": text })).await?;
+        self.cdp("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key })).await
+    }
+
     /// What is drawn: the pixels of every canvas and the markup of every picture of the stage, as one text.
     pub async fn picture(&self) -> Outcome<String> {
         // Two frames, so that what a command changed is painted.

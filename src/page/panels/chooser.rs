@@ -27,6 +27,7 @@ fn go(hash: &str) {
 #[component]
 pub fn Chooser(props: &Props) -> Html {
     let menu = use_node_ref();
+    popup::use_focus_back();
     let (n, seed) = (use_state(String::new), use_state(String::new));
     {
         let (menu, at) = (menu.clone(), props.at);
@@ -73,8 +74,8 @@ pub fn Chooser(props: &Props) -> Html {
             <p>{ "Open another run" }</p>
             <div class="list">{ for PRESETS.iter().filter_map(|p| row(p.id)) }</div>
             <div class="actions">
-                <label>{ "with n gateways " }<input type="number" min="4" max="100" placeholder="its own" value={(*n).clone()} oninput={popup::typed(&n)} /></label>
-                <label>{ "seed " }<input type="text" inputmode="numeric" size="10" placeholder="its own" value={(*seed).clone()} oninput={popup::typed(&seed)} /></label>
+                <label>{ "with n gateways " }<input type="number" min="4" max="100" placeholder="own" value={(*n).clone()} oninput={popup::typed(&n)} /></label>
+                <label>{ "seed " }<input type="text" inputmode="numeric" size="10" placeholder="own" value={(*seed).clone()} oninput={popup::typed(&seed)} /></label>
                 <button type="button" onclick={random}>{ "Random seed" }</button>
                 <button type="button" onclick={open(&props.scenario)}>{ "Open this scenario so" }</button>
                 <button type="button" onclick={shut}>{ "Close" }</button>

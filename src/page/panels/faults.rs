@@ -16,7 +16,11 @@ pub fn inject(target: Target, fault: &Fault) {
             player::with(|p| p.seek(link::Moment::Effect(EffectId(id))));
         }
         let refused = conduct::inject(wish).await.err();
-        player::with(|p| p.notice = refused);
+        player::with(|p| {
+            // What was playing goes on playing, in the new future.
+            p.playing = core::mem::take(&mut p.resume) && refused.is_none();
+            p.notice = refused;
+        });
         player::refresh();
     });
 }
@@ -49,6 +53,7 @@ pub struct MenuProps {
 pub fn FaultMenu(props: &MenuProps) -> Html {
     let menu = use_node_ref();
     let words = use_state(String::new);
+    popup::use_focus_back();
     {
         let (menu, at) = (menu.clone(), props.at);
         use_effect_with((props.target, at), move |_| {

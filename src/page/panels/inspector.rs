@@ -25,8 +25,8 @@ pub struct Props {
     pub chosen: Option<u32>,
     pub selected: Option<ActorId>,
     pub stage: Rc<StageState>,
-    /// Votes that make a quorum.
-    pub quorum: u16,
+    /// Gateways.
+    pub n: u16,
     pub on_menu: Callback<ActorId>,
 }
 
@@ -44,7 +44,7 @@ fn nothing(props: &Props) -> Html {
                 <dt>{ "σ" }</dt><dd>{ "one ciphertext with a secret entry per car" }</dd>
                 <dt>{ "v, h" }</dt><dd>{ "view (who leads) and height of the chain" }</dd>
             </dl>
-            <p class="legend">{ "On the way: ✉ ciphertext, ▲ proposal, ◆ prepare, ■ commit, ● key or frame. Rings: inner prepares, outer commits." }</p>
+            <p class="legend">{ "On the way: ✉ ciphertext, ▲ proposal or view change, ◆ prepare, ■ commit, ● key or frame. Rings: inner prepares, outer commits." }</p>
         </>
     }
 }
@@ -79,7 +79,7 @@ pub fn Inspector(props: &Props) -> Html {
     let body = match (*tab, props.chosen, props.selected) {
         (Tab::Message, Some(id), _) => html! { <Message branch={props.branch} {id} complete={props.complete} /> },
         (Tab::Node, _, Some(id)) => html! {
-            <NodeTab branch={props.branch} count={props.count} {id} stage={props.stage.clone()} quorum={props.quorum} on_menu={props.on_menu.clone()} />
+            <NodeTab branch={props.branch} count={props.count} {id} stage={props.stage.clone()} n={props.n} on_menu={props.on_menu.clone()} />
         },
         _ => nothing(props),
     };

@@ -6,7 +6,7 @@ use crate::page::{conduct, player};
 use crate::scene::faults::{Target, message_faults};
 use crate::scene::words;
 use crate::sim::inspect::{Equation, FieldView, ItemRef, ItemView};
-use crate::sim::trace::{Effect, EffectId, Kind, PacketInfo};
+use crate::sim::trace::{Effect, EffectId, Kind, PacketInfo, Trace};
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
@@ -34,6 +34,16 @@ fn packet(effect: &Effect) -> Option<PacketInfo> {
     }
 }
 
+/// Causes to go back for the message that led to an event.
+const BACK: usize = 6;
+
+/// The packet that an effect is about: its own, or that of the message that led to it.
+fn subject(trace: &Trace, id: u32) -> Option<PacketInfo> {
+    let effect = trace.get(EffectId(id))?;
+    let causes = core::iter::successors(Some(effect), |e| trace.get(e.cause?));
+    causes.take(BACK).find_map(packet)
+}
+
 type Verdict = Result<(Vec<Equation>, u32), String>;
 
 #[component]
@@ -47,24 +57,24 @@ pub fn Message(props: &Props) -> Html {
         use_effect_with((props.branch, id, props.complete), move |(branch, id, _)| {
             let key = (*branch, *id);
             lit.set(None);
-            if let Some(packet) = player::with(|p| p.trace().get(EffectId(key.1)).and_then(packet)).flatten() {
+            if let Some(packet) = player::with(|p| subject(p.trace(), key.1)).flatten() {
                 wasm_bindgen_futures::spawn_local(async move {
                     item.set(conduct::inspect(ItemRef::Packet(packet.item)).await.map(|view| (key, view)));
                 });
             }
         });
     }
-    let Some((effect, end)) = player::with(|p| {
+    let Some((effect, end, subject)) = player::with(|p| {
         let effect = p.trace().get(EffectId(id))?.clone();
         let end = p.flights().end_of(id);
-        Some((effect, end))
+        Some((effect, end, subject(p.trace(), id)))
     })
     .flatten() else {
         return html! { <p>{ "This event is not in the future shown." }</p> };
     };
     let again = {
         let verdict = verdict.clone();
-        let packet = packet(&effect).map(|p| p.item);
+        let packet = subject.map(|p| p.item);
         Callback::from(move |_| {
             let (verdict, Some(packet)) = (verdict.clone(), packet) else { return };
             wasm_bindgen_futures::spawn_local(async move {
@@ -94,6 +104,7 @@ pub fn Message(props: &Props) -> Html {
                     }) }
                 </p>
             }
+            if let (Some(p), None) = (subject, packet(&effect)) { <p class="rule">{ format!("What led to it: {}.", words::a(p.tag)) }</p> }
             if item.is_some_and(|i| i.checkable) {
                 <p class="actions"><button type="button" onclick={again}>{ "Verify again now" }</button></p>
                 if let Some((_, answer)) = verdict.as_ref().filter(|v| v.0 == id) { { told(answer) } }

@@ -2,6 +2,7 @@
 
 mod chooser;
 mod faults;
+mod help;
 mod inspector;
 mod log;
 mod message;
@@ -13,6 +14,7 @@ mod waiting;
 
 pub use chooser::Chooser;
 pub use faults::FaultMenu;
+pub use help::Help;
 pub use inspector::Inspector;
 pub use log::Log;
 pub use power::Power;

@@ -5,7 +5,7 @@ use super::waiting::Waiting;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
 use crate::page::conduct;
-use crate::scene::stage::{Lock, NodeState, StageState};
+use crate::scene::stage::{Lock, NodeState, StageState, needed};
 use crate::scene::words;
 use crate::sim::inspect::{ItemRef, ItemView};
 use std::rc::Rc;
@@ -18,7 +18,8 @@ pub struct Props {
     pub count: u32,
     pub id: ActorId,
     pub stage: Rc<StageState>,
-    pub quorum: u16,
+    /// Gateways.
+    pub n: u16,
     pub on_menu: Callback<ActorId>,
 }
 
@@ -39,11 +40,10 @@ fn facts(props: &Props, node: &NodeState) -> Vec<(&'static str, String)> {
     let state = if node.down { "stopped" } else { "running" };
     list.push(("state", node.behaviour.as_ref().map_or(state.into(), |b| format!("lies: {}", b.replace('_', " ")))));
     if props.id.role == Role::Css {
-        let q = props.quorum;
-        let votes = |vote| format!("{} of {q} needed", node.votes(vote));
+        let votes = |vote| format!("{} of {} needed", node.votes(vote), needed(vote, props.n));
         list.push(("view v", format!("{}{}", node.view, if node.changing { ", asks for the next" } else { "" })));
         list.push(("chain height h", node.height.to_string()));
-        list.push(("slot", format!("view {}, block {}", node.slot.0, node.slot.1)));
+        list.push(("votes on", format!("block {} in view {}", node.slot.1, node.slot.0)));
         list.push(("prepares", votes(VoteKind::Prepare) + if node.prepared { ", prepared" } else { "" }));
         list.push(("commits", votes(VoteKind::Commit) + if node.committed { ", final" } else { "" }));
     }

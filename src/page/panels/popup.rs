@@ -17,6 +17,22 @@ pub fn open_at(menu: &HtmlElement, at: (i32, i32)) {
     focus(menu.query_selector("input, button").ok().flatten());
 }
 
+/// While a menu is there, and then the focus back where it was.
+#[hook]
+pub fn use_focus_back() {
+    use_effect_with((), |()| {
+        let before = web_sys::window().and_then(|w| w.document()).and_then(|d| d.active_element());
+        move || {
+            let there = before.filter(|e| e.is_connected() && e.tag_name() != "BODY");
+            match there.map(|e| e.dyn_into::<web_sys::SvgElement>()) {
+                Some(Ok(node)) => drop(node.focus()),
+                Some(Err(other)) => focus(Some(other)),
+                None => {}
+            }
+        }
+    });
+}
+
 fn focus(element: Option<Element>) {
     if let Some(e) = element.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
         let _ = e.focus();
