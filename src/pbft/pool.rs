@@ -23,7 +23,8 @@ pub struct Item {
     pub relayed: bool,
     /// Since when it waits to be relayed.
     pub clock: Micros,
-    active: bool,
+    /// Among the oldest, which have obligations.
+    pub active: bool,
     /// When a backup gives up on the primary; none if it expires first.
     pub deadline: Option<Micros>,
 }

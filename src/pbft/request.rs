@@ -25,7 +25,9 @@ impl Replica {
         }
     }
 
-    /// RQ-1 to RQ-4. What is in the pool already counts as brought by this contributor too, as far as its share goes.
+    /// RQ-1 to RQ-4, the costly RQ-1 only for what the others let pass: under overload a flood of what is known already, or
+    /// finds no room, must not keep a gateway from agreeing. What is in the pool already counts as brought by this
+    /// contributor too, as far as its share goes.
     fn check_request(
         &mut self,
         now: Micros,
@@ -33,11 +35,6 @@ impl Replica {
         from: ReplicaId,
         io: &mut Io<'_>,
     ) -> Result<(), (Rule, Reason)> {
-        io.verify.ciphertext(sigma, self.cfg.unix(now)).map_err(|e| (Rule::Rq1, Reason::BadCiphertext(e)))?;
-        if let Some(taken) = self.chain.by_nullifier(&sigma.nullifier) {
-            let other = taken.by.is_some_and(|(id, _)| id != sigma.id);
-            return Err((Rule::Rq2, if other { Reason::DoubleUse } else { Reason::AlreadyStored }));
-        }
         let room = self.pool.share(from) < self.cfg.share_max();
         if self.pool.contains(&sigma.id) {
             if room {
@@ -45,13 +42,19 @@ impl Replica {
             }
             return Err((Rule::Rq3, Reason::Duplicate));
         }
+        let taken =
+            self.chain.by_nullifier(&sigma.nullifier).map(|taken| taken.by.is_some_and(|(id, _)| id != sigma.id));
+        if taken == Some(false) {
+            return Err((Rule::Rq2, Reason::AlreadyStored));
+        }
         if sigma.bytes().len() as u64 > self.cfg.policy.batch_bytes {
             return Err((Rule::Rq4, Reason::TooLarge));
         }
         if !room || self.pool.len() as u64 >= self.cfg.pool_max {
             return Err((Rule::Rq4, Reason::PoolFull));
         }
-        Ok(())
+        io.verify.ciphertext(sigma, self.cfg.unix(now)).map_err(|e| (Rule::Rq1, Reason::BadCiphertext(e)))?;
+        taken.map_or(Ok(()), |_| Err((Rule::Rq2, Reason::DoubleUse)))
     }
 
     /// Paper §4.3: the verified ciphertexts another gateway collected. A bad one is dropped, the rest kept.
@@ -110,10 +113,11 @@ impl Replica {
         self.pool.activate(self.cfg.active_max(), Micros(now.0.saturating_add(timeout.0)), worth);
     }
 
-    /// Items for the next batch: eligible ones at the primary, unsent ones at a backup.
+    /// Items for the next batch: eligible ones at the primary, unsent active ones at a backup. What is not yet active waits
+    /// where it is, or every new primary would have to verify the pools of all before it can agree on anything.
     fn unsent(&self) -> impl Iterator<Item = &Item> {
         let primary = self.is_primary();
-        self.pool.iter().filter(move |i| (primary || !i.sent) && !self.busy.contains(&i.sigma.nullifier))
+        self.pool.iter().filter(move |i| (primary || i.active && !i.sent) && !self.busy.contains(&i.sigma.nullifier))
     }
 
     pub(super) fn schedule_batch(&mut self, now: Micros, io: &mut Io<'_>) {
@@ -144,7 +148,7 @@ impl Replica {
             self.try_propose(now, io);
         } else if self.normal() {
             let busy = self.busy.clone();
-            let items = self.take_set(|i| !i.sent && !busy.contains(&i.sigma.nullifier), |i| i.sent = true);
+            let items = self.take_set(|i| i.active && !i.sent && !busy.contains(&i.sigma.nullifier), |i| i.sent = true);
             if !items.is_empty() {
                 let set = self.next_data_set(items);
                 io.send(Self::node(self.primary()), set);
@@ -153,14 +157,15 @@ impl Replica {
         }
     }
 
-    /// What waits too long goes to all gateways, so that each of them watches the primary.
+    /// What is active and waits too long goes to all gateways, so that each of them watches the primary. What is not yet
+    /// active waits its turn: under overload, all of it sent to all would keep everybody from agreeing.
     pub(super) fn on_relay(&mut self, now: Micros, io: &mut Io<'_>) {
         self.drop_expired(now, io);
         if !self.normal() {
             return;
         }
         let patience = self.cfg.relay_after.0;
-        let old = |i: &Item| !i.relayed && i.clock.0.saturating_add(patience) <= now.0;
+        let old = |i: &Item| i.active && !i.relayed && i.clock.0.saturating_add(patience) <= now.0;
         let items = self.take_set(old, |i| {
             i.relayed = true;
             i.sent = true;

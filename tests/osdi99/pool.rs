@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use crate::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use voltcast::ledger::{Policy, Seq, Sigma};
 use voltcast::pbft::message::{DataSet, Message};
 
@@ -66,6 +66,42 @@ pub fn rq4_limits_each_contributor_to_its_share_of_the_pool() {
     assert_eq!(net.replicas[1].pool().share(ReplicaId(3)), 128, "a quarter of 512");
     net.give(1, 2, data_set(&cfg, 2, 1, vec![sigma(1)]));
     assert!(net.replicas[1].pool().contains(&sigma(1).id), "there is room for others");
+}
+
+#[test]
+pub fn s3_4_only_what_is_active_goes_to_the_primary_or_is_relayed() {
+    let mut net = Net::with(Arc::new(narrow()));
+    let (active, sets) = (net.cfg.active_max(), Arc::new(Mutex::new(vec![])));
+    let heard = sets.clone();
+    net.filter = Box::new(move |from, to, msg| {
+        if let (1, Message::DataSet(set)) = (from, &**msg) {
+            heard.lock().unwrap().push((to, set.items.len() as u64));
+        }
+        None
+    });
+    (0..40).for_each(|number| net.request(1, &sigma(number)));
+    net.run_ms(500);
+    let given =
+        |to: u16| sets.lock().unwrap().iter().filter(|(who, _)| *who == to).map(|(_, count)| count).sum::<u64>();
+    assert_eq!((given(0), given(2)), (active, 0), "{active} of 40 to the primary");
+    net.run_ms(1_500);
+    assert_eq!((given(0), given(2), given(3)), (2 * active, active, active), "the same again to all");
+}
+
+#[test]
+pub fn s4_1_what_is_known_or_finds_no_room_costs_no_verification() {
+    let mut net = Net::with(Arc::new(Config { pool_max: 4, ..narrow() }));
+    let cfg = net.cfg.clone();
+    net.filter = Box::new(|_, _, _| None);
+    net.request(1, &sigma(1));
+    // Were they looked at, they would be refused as invalid.
+    let spoiled = sigma_with(2, 2, false);
+    net.give(1, 2, data_set(&cfg, 2, 1, vec![sigma(1), sigma(3)]));
+    net.give(1, 2, data_set(&cfg, 2, 2, vec![spoiled.clone()]));
+    assert!(net.rejected(1, Rule::Rq3, &Reason::Duplicate) && net.rejected(1, Rule::Rq4, &Reason::PoolFull));
+    assert!(!net.fired(Rule::Rq1));
+    net.give(1, 3, data_set(&cfg, 3, 1, vec![spoiled]));
+    assert!(net.fired(Rule::Rq1), "with room it is looked at");
 }
 
 #[test]
