@@ -51,6 +51,12 @@ impl Pool {
         self.ids.contains_key(id)
     }
 
+    /// Whether exactly this one waits: an id covers the header only.
+    pub fn holds(&self, sigma: &Sigma) -> bool {
+        let item = self.ids.get(&sigma.id).and_then(|at| self.items.get(at));
+        item.is_some_and(|item| item.sigma.bytes() == sigma.bytes())
+    }
+
     /// Number of waiting ciphertexts that `from` brought.
     pub fn share(&self, from: ReplicaId) -> u64 {
         self.queues.get(&from).map_or(0, |queue| queue.len() as u64)

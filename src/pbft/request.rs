@@ -25,9 +25,9 @@ impl Replica {
         }
     }
 
-    /// RQ-1 to RQ-4, the costly RQ-1 only for what the others let pass: under overload a flood of what is known already, or
-    /// finds no room, must not keep a gateway from agreeing. What is in the pool already counts as brought by this
-    /// contributor too, as far as its share goes.
+    /// RQ-1 to RQ-4; the costly RQ-1 not for what waits already or finds no room, so that a flood under overload does not
+    /// keep a gateway from agreeing. What is in the pool already counts as brought by this contributor too, as far as its
+    /// share goes.
     fn check_request(
         &mut self,
         now: Micros,
@@ -36,25 +36,25 @@ impl Replica {
         io: &mut Io<'_>,
     ) -> Result<(), (Rule, Reason)> {
         let room = self.pool.share(from) < self.cfg.share_max();
-        if self.pool.contains(&sigma.id) {
-            if room {
-                self.pool.offer(&sigma.id, from);
-            }
-            return Err((Rule::Rq3, Reason::Duplicate));
-        }
-        let taken =
-            self.chain.by_nullifier(&sigma.nullifier).map(|taken| taken.by.is_some_and(|(id, _)| id != sigma.id));
-        if taken == Some(false) {
-            return Err((Rule::Rq2, Reason::AlreadyStored));
-        }
-        if sigma.bytes().len() as u64 > self.cfg.policy.batch_bytes {
+        let waits = self.pool.contains(&sigma.id);
+        if !waits && sigma.bytes().len() as u64 > self.cfg.policy.batch_bytes {
             return Err((Rule::Rq4, Reason::TooLarge));
         }
-        if !room || self.pool.len() as u64 >= self.cfg.pool_max {
+        if !waits && (!room || self.pool.len() as u64 >= self.cfg.pool_max) {
             return Err((Rule::Rq4, Reason::PoolFull));
         }
-        io.verify.ciphertext(sigma, self.cfg.unix(now)).map_err(|e| (Rule::Rq1, Reason::BadCiphertext(e)))?;
-        taken.map_or(Ok(()), |_| Err((Rule::Rq2, Reason::DoubleUse)))
+        if !self.pool.holds(sigma) {
+            let verdict = io.verify.ciphertext(sigma, self.cfg.unix(now));
+            verdict.map_err(|e| (Rule::Rq1, Reason::BadCiphertext(e)))?;
+        }
+        if let Some(taken) = self.chain.by_nullifier(&sigma.nullifier) {
+            let other = taken.by.is_some_and(|(id, _)| id != sigma.id);
+            return Err((Rule::Rq2, if other { Reason::DoubleUse } else { Reason::AlreadyStored }));
+        }
+        if waits && room {
+            self.pool.offer(&sigma.id, from);
+        }
+        if waits { Err((Rule::Rq3, Reason::Duplicate)) } else { Ok(()) }
     }
 
     /// Paper §4.3: the verified ciphertexts another gateway collected. A bad one is dropped, the rest kept.
