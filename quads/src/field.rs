@@ -3,11 +3,8 @@
 //!
 //! An element is *tight* if each limb exceeds its 26 or 25 bits by less than one part in 200; products, squares and
 //! carried elements are. Sums and differences are not carried: with excess `b` (limbs below 2^(26+b), 2^(25+b)), a sum of
-//! two tight elements has b = 1 and a difference b < 1.6. A product takes b < 2.4 in its first factor and
-//! b < 1.1 in its second, a square b < 1.1.
-//!
-//! With w = 2^51 an element is E + 2^26·O: the even limbs and the odd ones are polynomials of five terms in w, and w^5 = 19.
-//! So xy = EE' + 2w·OO' + 2^26·((E + O)(E' + O') - EE' - OO') (Karatsuba), 75 products of limbs instead of 100.
+//! two tight elements has b = 1 and a difference b < 1.6. A product takes b + b' < 5 with b' < 1.75 in its second factor,
+//! a square b < 1.75.
 
 use crate::lanes::{Quad, Wide};
 use core::array::from_fn;
@@ -42,38 +39,6 @@ const fn twice_p(i: usize) -> u32 {
 
 macro_rules! sum {
     ($a:expr, $b:expr $(; $x:expr, $y:expr)*) => { $a.wide($b)$(.plus($x.wide($y)))* };
-}
-
-/// Five coefficients of a polynomial in w.
-type Half = [Quad; 5];
-
-/// xy, w^5 = 19.
-#[inline(always)]
-#[rustfmt::skip]
-fn product(x: &Half, y: &Half) -> [Wide; 5] {
-    let n: Half = from_fn(|i| y[i].times(19));
-    [
-        sum!(x[0], y[0]; x[1], n[4]; x[2], n[3]; x[3], n[2]; x[4], n[1]),
-        sum!(x[0], y[1]; x[1], y[0]; x[2], n[4]; x[3], n[3]; x[4], n[2]),
-        sum!(x[0], y[2]; x[1], y[1]; x[2], y[0]; x[3], n[4]; x[4], n[3]),
-        sum!(x[0], y[3]; x[1], y[2]; x[2], y[1]; x[3], y[0]; x[4], n[4]),
-        sum!(x[0], y[4]; x[1], y[3]; x[2], y[2]; x[3], y[1]; x[4], y[0]),
-    ]
-}
-
-/// x², w^5 = 19.
-#[inline(always)]
-#[rustfmt::skip]
-fn square(x: &Half) -> [Wide; 5] {
-    let (d0, d1, d2, d3) = (x[0].plus(x[0]), x[1].plus(x[1]), x[2].plus(x[2]), x[3].plus(x[3]));
-    let (n3, n4) = (x[3].times(19), x[4].times(19));
-    [
-        sum!(x[0], x[0]; d1, n4; d2, n3),
-        sum!(d0, x[1]; d2, n4; x[3], n3),
-        sum!(d0, x[2]; x[1], x[1]; d3, n4),
-        sum!(d0, x[3]; d1, x[2]; x[4], n4),
-        sum!(d0, x[4]; d1, x[3]; x[2], x[2]),
-    ]
 }
 
 impl Field {
@@ -144,33 +109,50 @@ impl Field {
         Field(from_fn(|i| z[i].narrow()))
     }
 
-    /// The even limbs, the odd ones, and their sums.
-    #[inline(always)]
-    fn halves(&self) -> [Half; 3] {
-        let (even, odd): (Half, Half) = (from_fn(|i| self.0[2 * i]), from_fn(|i| self.0[2 * i + 1]));
-        [even, odd, from_fn(|i| even[i].plus(odd[i]))]
-    }
-
-    /// The element from products of the even halves, the odd halves and the sums.
-    #[inline(always)]
-    fn recombined([even, odd, both]: [[Wide; 5]; 3]) -> Field {
-        let twice = |w: Wide| w.plus(w);
-        Field::reduce(from_fn(|limb| match (limb / 2, limb % 2) {
-            (0, 0) => even[0].plus(twice(odd[4].times19())),
-            (i, 0) => even[i].plus(twice(odd[i - 1])),
-            (i, _) => both[i].minus(even[i].plus(odd[i])),
-        }))
-    }
-
     #[inline(never)]
+    #[rustfmt::skip]
     pub fn times(&self, y: &Field) -> Field {
-        let (x, y) = (self.halves(), y.halves());
-        Field::recombined(from_fn(|i| product(&x[i], &y[i])))
+        let (x, y) = (&self.0, &y.0);
+        let (x1d, x3d, x5d, x7d, x9d) =
+            (x[1].plus(x[1]), x[3].plus(x[3]), x[5].plus(x[5]), x[7].plus(x[7]), x[9].plus(x[9]));
+        let (y1n, y2n, y3n) = (y[1].times(19), y[2].times(19), y[3].times(19));
+        let (y4n, y5n, y6n) = (y[4].times(19), y[5].times(19), y[6].times(19));
+        let (y7n, y8n, y9n) = (y[7].times(19), y[8].times(19), y[9].times(19));
+        Field::reduce([
+            sum!(x[0], y[0]; x1d, y9n; x[2], y8n; x3d, y7n; x[4], y6n; x5d, y5n; x[6], y4n; x7d, y3n; x[8], y2n; x9d, y1n),
+            sum!(x[0], y[1]; x[1], y[0]; x[2], y9n; x[3], y8n; x[4], y7n; x[5], y6n; x[6], y5n; x[7], y4n; x[8], y3n; x[9], y2n),
+            sum!(x[0], y[2]; x1d, y[1]; x[2], y[0]; x3d, y9n; x[4], y8n; x5d, y7n; x[6], y6n; x7d, y5n; x[8], y4n; x9d, y3n),
+            sum!(x[0], y[3]; x[1], y[2]; x[2], y[1]; x[3], y[0]; x[4], y9n; x[5], y8n; x[6], y7n; x[7], y6n; x[8], y5n; x[9], y4n),
+            sum!(x[0], y[4]; x1d, y[3]; x[2], y[2]; x3d, y[1]; x[4], y[0]; x5d, y9n; x[6], y8n; x7d, y7n; x[8], y6n; x9d, y5n),
+            sum!(x[0], y[5]; x[1], y[4]; x[2], y[3]; x[3], y[2]; x[4], y[1]; x[5], y[0]; x[6], y9n; x[7], y8n; x[8], y7n; x[9], y6n),
+            sum!(x[0], y[6]; x1d, y[5]; x[2], y[4]; x3d, y[3]; x[4], y[2]; x5d, y[1]; x[6], y[0]; x7d, y9n; x[8], y8n; x9d, y7n),
+            sum!(x[0], y[7]; x[1], y[6]; x[2], y[5]; x[3], y[4]; x[4], y[3]; x[5], y[2]; x[6], y[1]; x[7], y[0]; x[8], y9n; x[9], y8n),
+            sum!(x[0], y[8]; x1d, y[7]; x[2], y[6]; x3d, y[5]; x[4], y[4]; x5d, y[3]; x[6], y[2]; x7d, y[1]; x[8], y[0]; x9d, y9n),
+            sum!(x[0], y[9]; x[1], y[8]; x[2], y[7]; x[3], y[6]; x[4], y[5]; x[5], y[4]; x[6], y[3]; x[7], y[2]; x[8], y[1]; x[9], y[0]),
+        ])
     }
 
     #[inline(never)]
+    #[rustfmt::skip]
     pub fn square(&self) -> Field {
-        Field::recombined(self.halves().map(|x| square(&x)))
+        let x = &self.0;
+        let (x0d, x1d, x2d, x3d) = (x[0].plus(x[0]), x[1].plus(x[1]), x[2].plus(x[2]), x[3].plus(x[3]));
+        let (x4d, x5d, x6d, x7d) = (x[4].plus(x[4]), x[5].plus(x[5]), x[6].plus(x[6]), x[7].plus(x[7]));
+        let (x5n, x6n, x7n) = (x[5].times(19), x[6].times(19), x[7].times(19));
+        let (x8n, x9n) = (x[8].times(19), x[9].times(19));
+        let twice = |w: Wide| w.plus(w);
+        Field::reduce([
+            sum!(x[0], x[0]; x2d, x8n; x4d, x6n).plus(twice(sum!(x1d, x9n; x3d, x7n; x[5], x5n))),
+            sum!(x0d, x[1]; x3d, x8n; x5d, x6n).plus(twice(sum!(x[2], x9n; x[4], x7n))),
+            sum!(x0d, x[2]; x1d, x[1]; x4d, x8n; x[6], x6n).plus(twice(sum!(x3d, x9n; x5d, x7n))),
+            sum!(x0d, x[3]; x1d, x[2]; x5d, x8n).plus(twice(sum!(x[4], x9n; x[6], x7n))),
+            sum!(x0d, x[4]; x1d, x3d; x[2], x[2]; x6d, x8n).plus(twice(sum!(x5d, x9n; x[7], x7n))),
+            sum!(x0d, x[5]; x1d, x[4]; x2d, x[3]; x7d, x8n).plus(twice(sum!(x[6], x9n))),
+            sum!(x0d, x[6]; x1d, x5d; x2d, x[4]; x3d, x[3]; x[8], x8n).plus(twice(sum!(x7d, x9n))),
+            sum!(x0d, x[7]; x1d, x[6]; x2d, x[5]; x3d, x[4]).plus(twice(sum!(x[8], x9n))),
+            sum!(x0d, x[8]; x1d, x7d; x2d, x[6]; x3d, x5d; x[4], x[4]).plus(twice(sum!(x[9], x9n))),
+            sum!(x0d, x[9]; x1d, x[8]; x2d, x[7]; x3d, x[6]; x4d, x[5]),
+        ])
     }
 
     /// x^(2^k).

@@ -108,11 +108,6 @@ mod imp {
         }
 
         #[inline(always)]
-        pub fn minus(self, y: Wide) -> Wide {
-            Wide(u64x2_sub(self.0, y.0), u64x2_sub(self.1, y.1))
-        }
-
-        #[inline(always)]
         pub fn shr(self, bits: u32) -> Wide {
             Wide(u64x2_shr(self.0, bits), u64x2_shr(self.1, bits))
         }
@@ -221,11 +216,6 @@ mod imp {
         #[inline(always)]
         pub fn plus(self, y: Wide) -> Wide {
             Wide(from_fn(|i| self.0[i].wrapping_add(y.0[i])))
-        }
-
-        #[inline(always)]
-        pub fn minus(self, y: Wide) -> Wide {
-            Wide(from_fn(|i| self.0[i].wrapping_sub(y.0[i])))
         }
 
         #[inline(always)]

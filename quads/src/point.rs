@@ -13,14 +13,6 @@ pub struct Extended {
     pub t: Field,
 }
 
-/// Coordinates x = X/Z, y = Y/Z: enough to be doubled, not to be added to; all tight.
-#[derive(Clone, Copy)]
-pub struct Projective {
-    x: Field,
-    y: Field,
-    z: Field,
-}
-
 /// A point to be added: Y + X, Y - X, Z, 2dT.
 #[derive(Clone, Copy)]
 pub struct Cached {
@@ -38,7 +30,7 @@ pub struct Affine {
     pub t2d: Field,
 }
 
-/// The result of an addition before its last products: x = X/Z, y = Y/T; x and z are tight.
+/// The result of an addition before its last products: x = X/Z, y = Y/T.
 struct Completed {
     x: Field,
     y: Field,
@@ -50,37 +42,17 @@ impl Completed {
     /// The sum from Z·Z' doubled and the three products.
     #[inline(always)]
     fn of(z2: &Field, plus: &Field, minus: &Field, t: &Field) -> Completed {
-        Completed { x: plus.minus(minus).carried(), y: plus.plus(minus), z: z2.plus(t).carried(), t: z2.minus(t) }
-    }
-
-    #[inline(always)]
-    fn projective(&self) -> Projective {
-        Projective { x: self.t.times(&self.x), y: self.y.times(&self.z), z: self.t.times(&self.z) }
+        Completed { x: plus.minus(minus), y: plus.plus(minus), z: z2.plus(t), t: z2.minus(t) }
     }
 
     #[inline(always)]
     fn extended(&self) -> Extended {
-        let Projective { x, y, z } = self.projective();
-        Extended { x, y, z, t: self.x.times(&self.y) }
-    }
-}
-
-impl Projective {
-    #[inline(always)]
-    fn twice(&self) -> Completed {
-        let (xx, yy, zz) = (self.x.square(), self.y.square(), self.z.square());
-        let sum = yy.plus(&xx);
-        Completed {
-            x: self.x.plus(&self.y).square().minus_sum(&sum),
-            y: sum,
-            z: yy.minus(&xx).carried(),
-            t: zz.plus(&zz).plus(&xx).minus(&yy),
+        Extended {
+            x: self.t.times(&self.x),
+            y: self.y.times(&self.z),
+            z: self.t.times(&self.z),
+            t: self.x.times(&self.y),
         }
-    }
-
-    /// 2^k times the point, k >= 1.
-    pub fn doubled(&self, k: u32) -> Extended {
-        (1..k).fold(*self, |p, _| p.twice().projective()).twice().extended()
     }
 }
 
@@ -95,35 +67,42 @@ impl Extended {
         Extended { x: zero, y: one, z: one, t: zero }
     }
 
+    #[inline(always)]
+    fn twice(x: &Field, y: &Field, z: &Field) -> Completed {
+        let (xx, yy, zz) = (x.square(), y.square(), z.square());
+        let sum = yy.plus(&xx);
+        Completed {
+            x: x.plus(y).square().minus_sum(&sum),
+            y: sum,
+            z: yy.minus(&xx),
+            t: zz.plus(&zz).plus(&xx).minus(&yy),
+        }
+    }
+
     /// 2^k times the point, k >= 1.
     pub fn doubled(&self, k: u32) -> Extended {
-        Projective { x: self.x, y: self.y, z: self.z }.doubled(k)
+        let (mut x, mut y, mut z) = (self.x, self.y, self.z);
+        for _ in 1..k {
+            let c = Extended::twice(&x, &y, &z);
+            (x, y, z) = (c.t.times(&c.x), c.y.times(&c.z), c.t.times(&c.z));
+        }
+        Extended::twice(&x, &y, &z).extended()
     }
 
     pub fn cached(&self) -> Cached {
         Cached {
             plus: self.y.plus(&self.x),
-            minus: self.y.minus(&self.x).carried(),
+            minus: self.y.minus(&self.x),
             z: self.z,
             t2d: self.t.times(&Field::splat(&D2)),
         }
     }
 
-    #[inline(always)]
-    fn sum(&self, q: &Cached) -> Completed {
+    pub fn plus(&self, q: &Cached) -> Extended {
         let plus = self.y.plus(&self.x).times(&q.plus);
         let minus = self.y.minus(&self.x).times(&q.minus);
         let (t, z) = (self.t.times(&q.t2d), self.z.times(&q.z));
-        Completed::of(&z.plus(&z), &plus, &minus, &t)
-    }
-
-    pub fn plus(&self, q: &Cached) -> Extended {
-        self.sum(q).extended()
-    }
-
-    /// The sum, to be doubled next.
-    pub fn plus_projective(&self, q: &Cached) -> Projective {
-        self.sum(q).projective()
+        Completed::of(&z.plus(&z), &plus, &minus, &t).extended()
     }
 
     pub fn plus_affine(&self, q: &Affine) -> Extended {

@@ -48,7 +48,6 @@ impl Odd {
 pub fn multiply(signs: &Signs, p: &Extended) -> Extended {
     let odd = Odd::of(p);
     let digit = |window: usize| odd.select(&signs.digit(WIDTH * window, 1, WIDTH));
-    let top = Extended::neutral().plus_projective(&digit(WINDOWS - 1));
-    let sum = (1..WINDOWS - 1).rev().fold(top, |sum, window| sum.doubled(WIDTH as u32).plus_projective(&digit(window)));
-    sum.doubled(WIDTH as u32).plus(&digit(0))
+    let top = Extended::neutral().plus(&digit(WINDOWS - 1));
+    (0..WINDOWS - 1).rev().fold(top, |sum, window| sum.doubled(WIDTH as u32).plus(&digit(window)))
 }
