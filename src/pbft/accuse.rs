@@ -7,8 +7,8 @@ use super::io::{Io, Output};
 use super::message::{Kind, Message, NewView, Signed, Statement, ViewChange};
 use super::replica::Replica;
 use super::rule::{About, Reason, Rule};
-use super::types::{ReplicaId, View};
-use crate::ledger::{Proposal, Seq};
+use super::types::{Just, ReplicaId, Sig, View};
+use crate::ledger::{Digest, Proposal, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,18 +69,25 @@ impl Replica {
         self.new_view.as_ref().map_or(View(0), |nv| nv.view())
     }
 
-    /// What `who` signed as `kind` for a slot of the view last entered, as far as the log has it.
-    fn signed_by(&self, who: ReplicaId, kind: Kind, seq: Seq) -> Option<Signed> {
+    /// Digest, justification and signature of what `who` signed as `kind` for a slot of the view last entered, as far as
+    /// the log has it.
+    fn said_by(&self, who: ReplicaId, kind: Kind, seq: Seq) -> Option<(Digest, Just, Sig)> {
         let slot = self.log.slot(seq)?;
-        let view = self.entered();
-        let (digest, just, sig) = match kind {
+        match kind {
             Kind::PrePrepare => {
+                let view = self.entered();
                 let pp = slot.pp.filter(|pp| pp.view == view && self.cfg.quorum.primary(view) == who)?;
-                (pp.digest, pp.just, pp.sig)
+                Some((pp.digest, pp.just, pp.sig))
             }
-            Kind::Prepare => slot.prepares.first_of(who)?,
-            _ => slot.commits.first_of(who)?,
-        };
+            Kind::Prepare => slot.prepares.first_of(who),
+            _ => slot.commits.first_of(who),
+        }
+    }
+
+    /// The same, as it was signed.
+    fn signed_by(&self, who: ReplicaId, kind: Kind, seq: Seq) -> Option<Signed> {
+        let (digest, just, sig) = self.said_by(who, kind, seq)?;
+        let view = self.entered();
         let statement = Statement { network_id: self.cfg.network_id, kind, sender: who, view, seq, digest, just };
         Some(Signed { statement, sig })
     }
@@ -93,7 +100,10 @@ impl Replica {
         }
         if st.view == self.entered() {
             for kind in [Kind::PrePrepare, Kind::Prepare, Kind::Commit] {
-                let Some(earlier) = self.signed_by(st.sender, kind, st.seq) else { continue };
+                // Mostly it is the same story again.
+                let other = |(digest, just, _): &(Digest, Just, Sig)| (*digest, *just) != (st.digest, st.just);
+                let earlier = self.said_by(st.sender, kind, st.seq).filter(other);
+                let Some(earlier) = earlier.and_then(|_| self.signed_by(st.sender, kind, st.seq)) else { continue };
                 if exclusive(&earlier.statement, st) {
                     self.accuse(Evidence::Equivocation(earlier, *vote), io);
                 }
@@ -139,7 +149,7 @@ impl Replica {
     pub(super) fn examine_certificates(&mut self, vc: &ViewChange, io: &mut Io<'_>) {
         let (view, cfg) = (self.entered(), self.cfg.clone());
         for cert in vc.p.iter().filter(|cert| cert.view == view) {
-            cert.statements(&cfg).iter().for_each(|signed| self.examine_vote(signed, io));
+            cert.statements(&cfg).for_each(|signed| self.examine_vote(&signed, io));
         }
     }
 

@@ -98,11 +98,11 @@ impl Prepared {
     }
 
     /// The statements whose signatures it holds.
-    pub fn statements(&self, cfg: &Config) -> Vec<Signed> {
+    pub fn statements(&self, cfg: &Config) -> impl Iterator<Item = Signed> {
         let at = (self.view, self.seq, self.digest, self.just);
         let primary = cfg.quorum.primary(self.view);
         let proposed = Signed { statement: statement(cfg, Kind::PrePrepare, primary, at), sig: self.pp_sig };
-        core::iter::once(proposed).chain(signed(cfg, Kind::Prepare, at, &self.prepares)).collect()
+        core::iter::once(proposed).chain(signed(cfg, Kind::Prepare, at, &self.prepares))
     }
 
     /// Everybody who signed it, and so holds the body if correct: the primary, then the backups.
@@ -114,8 +114,8 @@ impl Prepared {
 
 impl CommitCertificate {
     /// The statements whose signatures it holds.
-    pub fn statements(&self, cfg: &Config) -> Vec<Signed> {
-        signed(cfg, Kind::Commit, (self.view, self.seq, self.digest, self.just), &self.commits).collect()
+    pub fn statements(&self, cfg: &Config) -> impl Iterator<Item = Signed> {
+        signed(cfg, Kind::Commit, (self.view, self.seq, self.digest, self.just), &self.commits)
     }
 
     /// q commits by distinct replicas; the primary may be among them.

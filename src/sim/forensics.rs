@@ -162,7 +162,7 @@ impl Forensics {
         self.view_changes.insert(key, vc.clone());
         self.note(cfg, &vc.signed, verify);
         for cert in &vc.p {
-            cert.statements(cfg).iter().for_each(|signed| self.note(cfg, signed, verify));
+            cert.statements(cfg).for_each(|signed| self.note(cfg, &signed, verify));
         }
     }
 
@@ -180,7 +180,7 @@ impl Forensics {
     }
 
     fn certificate(&mut self, cfg: &Config, cert: &CommitCertificate, verify: &mut dyn Verifier) {
-        cert.statements(cfg).iter().for_each(|signed| self.note(cfg, signed, verify));
+        cert.statements(cfg).for_each(|signed| self.note(cfg, &signed, verify));
         let known = self.commits.entry(cert.seq).or_default();
         if !known.iter().any(|old| old.digest == cert.digest) && cert.valid(cfg, verify) {
             known.push(cert.clone());
