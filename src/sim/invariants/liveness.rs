@@ -129,7 +129,7 @@ impl Liveness {
     }
 
     /// The crashed, the faulty and those who only omit.
-    fn unwell(&self, agreement: &Agreement) -> BTreeSet<ActorId> {
+    pub(super) fn unwell(&self, agreement: &Agreement) -> BTreeSet<ActorId> {
         self.down.iter().chain(&self.behaving).chain(agreement.faulty()).copied().collect()
     }
 

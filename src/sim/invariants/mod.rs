@@ -5,6 +5,7 @@
 
 mod agreement;
 mod carry;
+mod keep;
 mod liveness;
 mod plant;
 mod proofs;
@@ -12,6 +13,7 @@ mod stay;
 
 pub use agreement::Agreement;
 pub use carry::Carry;
+pub use keep::Keep;
 pub use liveness::{Healing, Liveness};
 pub use plant::{Owed, Station};
 pub use proofs::Proofs;
@@ -55,6 +57,7 @@ pub struct Invariants {
     quorum: Quorum,
     agreement: Agreement,
     carry: Carry,
+    keep: Keep,
     liveness: Liveness,
     proofs: Proofs,
     /// The world also tells it of every change at a plug.
@@ -68,6 +71,7 @@ impl Invariants {
             quorum,
             agreement: Agreement::new(quorum),
             carry: Carry::default(),
+            keep: Keep::new(healing),
             liveness: Liveness::new(healing),
             proofs: Proofs::default(),
             station: Station::default(),
@@ -80,6 +84,7 @@ impl Invariants {
         let sizes = (self.quorum.strong(), self.quorum.f());
         found.extend(self.carry.observe(effect, &self.agreement, sizes.0, sight));
         found.extend(self.liveness.observe(effect, &self.agreement, sizes, sight));
+        found.extend(self.keep.observe(effect, &self.agreement, &self.liveness, sizes.1, sight));
         found.extend(self.proofs.observe(effect, &self.agreement, sight));
         found.extend(self.station.observe(effect, sight));
         found
