@@ -107,7 +107,7 @@ fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
 }
 
 fn behave(who: &str, kind: BehaviourKind) -> Behave {
-    Behave { node: ActorId::parse(who).unwrap(), kind, when: Trigger::Always }
+    Behave::always(ActorId::parse(who).unwrap(), kind)
 }
 
 fn play(scenario: Scenario) -> Timelines {
@@ -153,7 +153,7 @@ fn holds(kind: BehaviourKind) {
     let enrols = matches!(kind, BehaviourKind::KgcWrongD | BehaviourKind::KgcChosenR | BehaviourKind::KgcSubstitution);
     let when = Trigger::Time(if enrols { Dur(0) } else { Dur::secs(1) }, Dur::secs(100_000));
     let others = scenario.behaviour.clone();
-    scenario.behaviour.push(Behave { node: liar, kind, when });
+    scenario.behaviour.push(Behave { when, ..Behave::always(liar, kind) });
     let liars: BTreeSet<ActorId> = scenario.behaviour.iter().map(|b| b.node).collect();
     let control = play(Scenario { behaviour: others, ..scenario.clone() }).trace(BranchId(0)).effects().to_vec();
     let usual = self::fired(&control, &liars);

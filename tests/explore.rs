@@ -2,7 +2,7 @@
 //!
 //! The liar chooses from a menu, for each of the others; of what the others say to one another, any part may never arrive.
 //! Deliveries come in blocks, one per phase, and states with one digest are one state. In each state nobody correct may
-//! have prepared twice in a view or executed another block than the others. `--ignored` runs the whole menu.
+//! have prepared twice in a view or executed another block than the others. `--ignored` runs the whole menu (twelve minutes).
 
 #![cfg(not(target_arch = "wasm32"))]
 

@@ -66,7 +66,8 @@ at = "1min"
 do = { crash = "css1" }
 [[behaviour]]
 node = "css1"
-kind = "silent"
+kind = "twins"
+hears = ["-aab", "-abx"]
 [[intervention]]
 at = "1min"
 do = { pause = "css2" }

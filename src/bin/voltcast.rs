@@ -38,7 +38,7 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
   voltcast seeds --from S --count K [--n N] [--jobs J] [--json FILE]
-  voltcast twins --count K [--from S] [--n N] [--liars L] [--jobs J] [--json FILE]
+  voltcast twins (--count K | --all) [--from S] [--n N] [--liars L] [--jobs J] [--json FILE]
   voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
 NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a scenario as TOML or JSON.
@@ -88,10 +88,13 @@ fn no_more(rest: &[String]) -> Result<(), String> {
     rest.first().map_or(Ok(()), |extra| Err(format!("unexpected argument `{extra}`")))
 }
 
-/// Prints a line; a closed pipe is an error like any other.
+/// Prints a line. Who reads no further (`| head -1`) has what they wanted: the command ends at once, quietly.
 fn print(text: &str) -> Result<(), String> {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map_err(|e| format!("cannot write the output: {e}"))
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.map_err(|e| format!("cannot write the output: {e}")),
+    }
 }
 
 #[derive(Default)]

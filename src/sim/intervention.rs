@@ -5,7 +5,7 @@
 
 use crate::entities::actor::{ActorId, Role};
 use crate::ledger::Micros;
-use crate::sim::adversary::{BehaviourKind, Trigger};
+use crate::sim::adversary::{BehaviourKind, Split, Trigger};
 use crate::sim::network::{LinkRule, RuleArgs};
 use crate::sim::trace::EffectId;
 use crate::sim::units::{Dur, Shift};
@@ -85,9 +85,21 @@ pub struct Behave {
     pub kind: BehaviourKind,
     #[serde(default)]
     pub when: Trigger,
+    /// For `twins`: who hears which body in view 0, 1, …; after the last word everybody hears both, and without any it
+    /// is drawn.
+    #[serde(default)]
+    pub hears: Vec<Split>,
 }
 
+/// Views that [`Behave::hears`] may name.
+const MOST_WORDS: usize = 64;
+
 impl Behave {
+    /// A behaviour that strikes whenever it can.
+    pub fn always(node: ActorId, kind: BehaviourKind) -> Self {
+        Behave { node, kind, when: Trigger::Always, hears: Vec::new() }
+    }
+
     /// One sentence on what is wrong with it, if anything.
     ///
     /// # Errors
@@ -97,6 +109,9 @@ impl Behave {
             let who: Vec<String> = self.kind.roles().iter().map(|role| role.prefix().to_uppercase()).collect();
             let (name, who) = (self.kind.name(), who.join(" or "));
             return Err(format!("`{name}` is a behaviour of a {who}, and {} is none", self.node));
+        }
+        if !self.hears.is_empty() && self.kind != BehaviourKind::Twins || self.hears.len() > MOST_WORDS {
+            return Err(format!("`hears` is for `twins`, and has at most {MOST_WORDS} words"));
         }
         self.when.check()
     }
@@ -270,7 +285,9 @@ impl Intervention {
             Action::Calm(a) => format!("{at}~calm~{a}"),
             Action::Complain(a) => format!("{at}~complain~{a}"),
             Action::OpenTicket(a) => format!("{at}~open_ticket~{a}"),
-            Action::Behave(b) if b.when == Trigger::Always => format!("{at}~behave~{}~{}", b.node, b.kind.name()),
+            Action::Behave(b) if *b == Behave::always(b.node, b.kind) => {
+                format!("{at}~behave~{}~{}", b.node, b.kind.name())
+            }
             Action::Drop(e) => format!("{at}~drop~{e}"),
             Action::Deliver(e) => format!("{at}~deliver~{e}"),
             Action::Duplicate(e) => format!("{at}~duplicate~{e}"),
@@ -314,7 +331,7 @@ impl Intervention {
             ("open_ticket", [a]) => Action::OpenTicket(ActorId::parse(a)?),
             ("behave", [a, kind]) => {
                 let kind = BehaviourKind::parse(kind)?;
-                Action::Behave(Behave { node: ActorId::parse(a)?, kind, when: Trigger::Always })
+                Action::Behave(Behave::always(ActorId::parse(a)?, kind))
             }
             ("drop", [e]) => Action::Drop(Flight::parse(e)?),
             ("deliver", [e]) => Action::Deliver(Flight::parse(e)?),

@@ -8,31 +8,35 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use voltcast::pbft::{Coverage, Quorum};
 use voltcast::sim::scenario::Scenario;
-use voltcast::sim::swarm::{self, Bench, Failure};
+use voltcast::sim::swarm::{self, Bench, Failure, Partitions};
 
 /// Which runs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum What {
     Swarm(Option<u16>),
     /// Gateways, and how many of them live twice.
     Twins(u16, u16),
+    /// The same, and all there are.
+    All(u16, u16, Partitions),
 }
 
 impl What {
-    fn scenario(self, seed: u64) -> Result<Scenario, String> {
+    fn scenario(&self, seed: u64) -> Result<Scenario, String> {
         let made = match self {
-            What::Swarm(n) => swarm::scenario(seed, n),
-            What::Twins(n, liars) => swarm::twins(seed, n, liars),
+            What::Swarm(n) => swarm::scenario(seed, *n),
+            What::Twins(n, liars) => swarm::twins(seed, *n, *liars),
+            What::All(_, _, all) => all.scenario(seed),
         };
         made.map_err(|e| e.to_string())
     }
 
     /// The command that runs one seed again.
-    fn again(self, seed: u64) -> String {
+    fn again(&self, seed: u64) -> String {
         match self {
             What::Swarm(None) => format!("voltcast seeds --from {seed} --count 1"),
             What::Swarm(Some(n)) => format!("voltcast seeds --from {seed} --count 1 --n {n}"),
             What::Twins(n, liars) => format!("voltcast twins --from {seed} --count 1 --n {n} --liars {liars}"),
+            What::All(n, liars, _) => format!("voltcast twins --all --from {seed} --count 1 --n {n} --liars {liars}"),
         }
     }
 }
@@ -44,6 +48,8 @@ struct Args {
     liars: Option<u16>,
     jobs: usize,
     json: Option<String>,
+    /// Every split of twins rather than drawn ones.
+    every: bool,
 }
 
 /// What all runs together came to.
@@ -87,9 +93,13 @@ struct Report<'a> {
 }
 
 fn parse(args: &[String]) -> Result<Args, String> {
-    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None };
+    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None, every: false };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
+        if arg == "--all" {
+            all.every = true;
+            continue;
+        }
         let value = rest.next().ok_or_else(|| format!("`{arg}` needs a value"))?;
         match arg.as_str() {
             "--from" => all.from = number(arg, value)?,
@@ -101,7 +111,7 @@ fn parse(args: &[String]) -> Result<Args, String> {
             other => return Err(format!("there is no option `{other}`; try `voltcast help`")),
         }
     }
-    if all.count == 0 {
+    if all.count == 0 && !all.every {
         return Err("`--count K` is missing".into());
     }
     if all.jobs == 0 {
@@ -116,7 +126,10 @@ fn parse(args: &[String]) -> Result<Args, String> {
 /// A sentence for bad arguments or an unwritable file.
 pub fn command(args: &[String]) -> Result<bool, String> {
     let args = parse(args)?;
-    let tally = all(&args, What::Swarm(args.n))?;
+    if args.every {
+        return Err("`--all` is for `twins`".into());
+    }
+    let tally = all(&args, &What::Swarm(args.n))?;
     Ok(tally.failures.is_empty())
 }
 
@@ -125,23 +138,42 @@ pub fn command(args: &[String]) -> Result<bool, String> {
 /// # Errors
 /// A sentence for bad arguments or an unwritable file.
 pub fn twins(args: &[String]) -> Result<bool, String> {
-    let args = parse(args)?;
+    let mut args = parse(args)?;
     let n = args.n.unwrap_or(4);
     let quorum = Quorum::new(n).map_err(|e| e.to_string())?;
     let liars = args.liars.unwrap_or(quorum.f());
-    let tally = all(&args, What::Twins(n, liars))?;
+    let what = if args.every { every(&mut args, n, liars)? } else { What::Twins(n, liars) };
+    let tally = all(&args, &what)?;
     if liars < quorum.breaking() {
         return Ok(tally.failures.is_empty() && tally.void.is_empty());
     }
     match tally.void.first() {
-        Some(seed) => print(&format!("  {liars} twins broke agreement first with seed {seed}"))?,
+        Some(seed) => {
+            let name = what.scenario(*seed)?.name;
+            print(&format!("  {liars} twins broke agreement first with seed {seed}: {name}"))?;
+        }
         None => print(&format!("  {liars} twins could break agreement, and did not"))?,
     }
     Ok(!tally.void.is_empty())
 }
 
+/// All splits of twins there are, from the number asked for.
+fn every(args: &mut Args, n: u16, liars: u16) -> Result<What, String> {
+    let all = Partitions::new(n, liars)
+        .ok_or_else(|| format!("{liars} twins among {n} have too many splits to see all; give `--count K` alone"))?;
+    let left = all.count().checked_sub(args.from).filter(|left| *left > 0);
+    let left = left.ok_or_else(|| format!("there are {} splits", all.count()))?;
+    args.count = if args.count == 0 { left } else { args.count.min(left) };
+    let (count, views) = (all.count(), all.views());
+    print(&format!(
+        "{liars} of {n} gateways live twice: {count} ways to split the others in views 0 to {}",
+        views - 1
+    ))?;
+    Ok(What::All(n, liars, all))
+}
+
 #[allow(clippy::disallowed_types, reason = "seeds per second are measured here, and enter no run")]
-fn all(args: &Args, what: What) -> Result<Tally, String> {
+fn all(args: &Args, what: &What) -> Result<Tally, String> {
     what.scenario(args.from)?;
     let start = std::time::Instant::now();
     let (next, tally) = (AtomicU64::new(args.from), Mutex::new(Tally::default()));
@@ -160,7 +192,7 @@ fn all(args: &Args, what: What) -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn worker(next: &AtomicU64, end: u64, what: What, tally: &Mutex<Tally>) {
+fn worker(next: &AtomicU64, end: u64, what: &What, tally: &Mutex<Tally>) {
     let mut bench = Bench::default();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +230,7 @@ fn text(failure: &Failure) -> String {
     }
 }
 
-fn report(args: &Args, what: What, tally: &Tally, seconds: f64) -> Result<(), String> {
+fn report(args: &Args, what: &What, tally: &Tally, seconds: f64) -> Result<(), String> {
     let stuck = tally.stuck;
     let broken = tally.failures.len() - stuck;
     let speed = tally.runs as f64 / seconds.max(1e-9);
@@ -251,7 +283,7 @@ fn report(args: &Args, what: What, tally: &Tally, seconds: f64) -> Result<(), St
 }
 
 /// Prints the smallest scenario found that fails like this seed.
-fn smaller(seed: u64, what: What, name: &str) -> Result<(), String> {
+fn smaller(seed: u64, what: &What, name: &str) -> Result<(), String> {
     let scenario = what.scenario(seed)?;
     let mut bench = Bench::default();
     let Some(failure) = bench.run(&scenario).map_err(|e| e.to_string())?.failure else {

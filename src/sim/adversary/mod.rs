@@ -8,16 +8,19 @@ mod catalogue;
 mod cx;
 mod ring;
 mod rogue;
+mod split;
 mod trigger;
 
 pub use catalogue::BehaviourKind;
 pub use cx::Cx;
 pub use ring::Ring;
+pub use split::Split;
 pub use trigger::Trigger;
 
 use crate::entities::actor::Role;
 use crate::entities::{Input, Output, Packet, PlantEvent};
 use crate::pbft::Message;
+use crate::sim::intervention::Behave;
 use crate::sim::trace::{ItemId, PacketInfo};
 use crate::sim::world::describe;
 use std::sync::Arc;
@@ -113,6 +116,8 @@ impl Outgoing {
 #[derive(Clone, Debug)]
 pub struct Aim {
     when: Trigger,
+    /// For `twins`: who hears which body, view by view.
+    hears: Vec<Split>,
     /// How often the trigger was asked.
     asked: u32,
 }
@@ -170,8 +175,9 @@ impl Clone for Wrapper {
 }
 
 impl Wrapper {
-    pub fn new(kind: BehaviourKind, when: Trigger) -> Self {
-        Wrapper { kind, aim: Aim { when, asked: 0 }, behaviour: kind.start() }
+    pub fn new(behave: &Behave) -> Self {
+        let (kind, when, hears) = (behave.kind, behave.when.clone(), behave.hears.clone());
+        Wrapper { kind, aim: Aim { when, hears, asked: 0 }, behaviour: kind.start() }
     }
 
     pub fn kind(&self) -> BehaviourKind {

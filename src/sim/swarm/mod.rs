@@ -5,9 +5,11 @@
 //! smaller by leaving out what it does not need. Nothing here decides anything inside a run.
 
 mod options;
+mod partitions;
 mod shrink;
 
 pub use options::{scenario, twins};
+pub use partitions::Partitions;
 pub use shrink::shrink;
 
 use crate::entities::Entity;

@@ -72,30 +72,36 @@ pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
 /// If `n` is out of bounds or has fewer gateways than `liars`.
 pub fn twins(seed: u64, n: u16, liars: u16) -> Result<Scenario, ScenarioError> {
     let mut dice = Dice(Streams::new(seed).get(Label::Swarm, 1, 0));
+    let mut s = quick(format!("twins {seed}"), seed, n)?;
+    s.gateways.batch_max = dice.pick(&[1, 4]);
+    s.gateways.batch_delay = Dur::ms(dice.pick(&[0, 20]));
+    s.workload.count = dice.between(2, 6) as u32;
+    s.workload.every = Dur::ms(dice.between(20, 400));
+    s.network.latency = Latency::Uniform(Dur::ms(5), Dur::ms(dice.pick(&[6, 20, 45])));
+    let mut left: Vec<u64> = (0..u64::from(n)).collect();
+    for _ in 0..liars.min(n) {
+        let at = if dice.one_in(2) { 0 } else { dice.below(left.len() as u64) as usize };
+        let node = gateway(left.remove(at));
+        s.behaviour.push(Behave::always(node, BehaviourKind::Twins));
+    }
+    s.checked()
+}
+
+/// The network of twins: quick, loses nothing, stub signatures.
+pub(super) fn quick(name: String, seed: u64, n: u16) -> Result<Scenario, ScenarioError> {
     let mut s = Scenario::from_toml(BASE)?;
-    s.name = format!("twins {seed}");
+    s.name = name;
     s.seed = seed;
     s.gateways.n = n;
     s.gateways.crypto = Crypto::Stub;
     s.bootstrap = Bootstrap::Given;
     s.gateways.pipeline = 2;
-    s.gateways.batch_max = dice.pick(&[1, 4]);
-    s.gateways.batch_delay = Dur::ms(dice.pick(&[0, 20]));
     s.gateways.t0 = Dur::ms(600);
     s.gateways.status_every = Dur::ms(500);
     s.cost.css = 0;
     s.workload.kind = WorkloadKind::Steady;
-    s.workload.count = dice.between(2, 6) as u32;
-    s.workload.every = Dur::ms(dice.between(20, 400));
-    s.network.latency = Latency::Uniform(Dur::ms(5), Dur::ms(dice.pick(&[6, 20, 45])));
     s.network.gst = Some(Dur::ms(0));
-    let mut left: Vec<u64> = (0..u64::from(n)).collect();
-    for _ in 0..liars.min(n) {
-        let at = if dice.one_in(2) { 0 } else { dice.below(left.len() as u64) as usize };
-        let node = gateway(left.remove(at));
-        s.behaviour.push(Behave { node, kind: BehaviourKind::Twins, when: Trigger::Always });
-    }
-    s.checked()
+    Ok(s)
 }
 
 fn sizes(s: &mut Scenario, dice: &mut Dice) {
@@ -136,7 +142,7 @@ fn network(s: &mut Scenario, dice: &mut Dice) {
     net.delta = Dur::ms(50);
 }
 
-fn gateway(index: u64) -> ActorId {
+pub(super) fn gateway(index: u64) -> ActorId {
     ActorId::new(Role::Css, index as u16)
 }
 
@@ -164,7 +170,8 @@ fn people(s: &mut Scenario, dice: &mut Dice) {
         } else {
             let kinds: Vec<BehaviourKind> =
                 BehaviourKind::ALL.into_iter().filter(|kind| kind.fits(Role::Css)).collect();
-            s.behaviour.push(Behave { node, kind: dice.pick(&kinds), when: trigger(dice) });
+            let kind = dice.pick(&kinds);
+            s.behaviour.push(Behave { when: trigger(dice), ..Behave::always(node, kind) });
         }
     }
     for _ in 0..dice.below(4) {

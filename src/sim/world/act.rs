@@ -145,7 +145,7 @@ impl World {
             Action::RestartAmnesia(a) => self.with_node(*a, |world, node| world.restart(node, true, cause, memo)),
             Action::TornStep(torn) => self.with_node(torn.node, |world, node| world.tear(node, torn.k)),
             Action::Behave(b) => {
-                let wrapper = Wrapper::new(b.kind, b.when.clone());
+                let wrapper = Wrapper::new(b);
                 self.with_node(b.node, |world, node| world.behave(node, Some(wrapper), cause));
             }
             Action::Calm(a) => self.with_node(*a, |world, node| world.behave(node, None, cause)),

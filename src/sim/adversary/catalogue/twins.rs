@@ -1,11 +1,12 @@
 //! One identity with two bodies (CONSENSUS.md §5.3; Bano et al., *Twins: BFT Systems Made Robust*, OPODIS 2021): both run the
 //! honest state machine under the same key, and neither knows of the other.
 //!
-//! For each view it is drawn anew which gateways hear, and are heard by, which body. The second body is made when the
-//! trigger first holds; its facts are not told, as the actor's story is that of the first.
+//! Which gateways hear, and are heard by, which body is named for each view, or drawn for each. The second body is made when
+//! the trigger first holds; its facts are not told, as the actor's story is that of the first.
 
 use super::prelude::*;
 use crate::entities::Io;
+use crate::sim::adversary::Split;
 use rand_core::Rng;
 
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,9 @@ pub(super) struct Twins {
     /// Number of the behaviour's own timer for each timer of the second body.
     timers: BTreeMap<TimerId, u64>,
     set: u64,
-    /// Who hears the first and the second body, by view.
+    /// Who hears which body, as the scenario names it.
+    named: Vec<Split>,
+    /// Who hears the first and the second body, by view, as drawn.
     masks: BTreeMap<u64, (u128, u128)>,
 }
 
@@ -37,6 +40,7 @@ impl Behaviour for Twins {
     fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
         if self.twin.is_none() && cx.replica().is_some() && aim.strikes(cx, None) {
             self.twin = Some(Box::new(cx.entity.clone()));
+            self.named = aim.hears.clone();
         }
         let Input::Deliver { from, .. } = input else { return Pass::On };
         let gateway = from.0 < cx.setup.n;
@@ -69,8 +73,12 @@ impl Behaviour for Twins {
 }
 
 impl Twins {
-    /// Masks of a view: every gateway hears one body, and one in four both.
+    /// Masks of a view. If none are named, every gateway hears one body, and one in four both.
     fn masks(&mut self, cx: &mut Cx<'_, '_>, view: u64) -> (u128, u128) {
+        if !self.named.is_empty() {
+            let word = usize::try_from(view).ok().and_then(|view| self.named.get(view));
+            return word.copied().unwrap_or(Split::WHOLE).masks();
+        }
         let rng = &mut *cx.rng;
         *self.masks.entry(view).or_insert_with(|| {
             let mut draw = || u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
