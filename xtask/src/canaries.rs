@@ -1,6 +1,8 @@
 //! Canaries: every classic bug that can be built in (`src/mutants.rs`) must be noticed by a test.
 //!
-//! The tests are built once, with the feature `mutants`; each bug is then chosen by the environment. Without a bug all tests must pass, or a failure would mean nothing.
+//! The tests are built once, with the feature `mutants`; each bug is then chosen by the environment. Without a bug all tests must
+//! pass, or a failure would mean nothing. Beside the tests, which know what to look for, the searches of `voltcast`, which do
+//! not, are let loose on each bug: after how many seeds, and after how many scenarios of twins, do they meet it?
 
 use crate::process;
 use std::process::Stdio;
@@ -58,8 +60,21 @@ enum Verdict {
     Endless,
 }
 
+/// Seeds, and scenarios of twins, among which a bug is searched for.
+const SEEDS: u64 = 2_000;
+
+/// The arguments of `cargo xtask canaries`.
+pub fn command(words: &[&str]) -> Result<(), String> {
+    match words {
+        ["--seeds", count, names @ ..] => {
+            run(names, count.parse().map_err(|_| format!("{count:?} is no number of seeds"))?)
+        }
+        names => run(names, SEEDS),
+    }
+}
+
 /// Releases the named canaries, or all.
-pub fn run(names: &[&str]) -> Result<(), String> {
+fn run(names: &[&str], seeds: u64) -> Result<(), String> {
     let known = |name: &&&str| CANARIES.iter().any(|canary| canary.1 == **name);
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         return Err(format!("there is no canary {unknown:?}; see src/mutants.rs"));
@@ -70,6 +85,11 @@ pub fn run(names: &[&str]) -> Result<(), String> {
     match judge("")? {
         Verdict::Passed(count) if count > 0 => println!("control: no bug, {count} tests pass"),
         other => return Err(format!("without a bug the tests must pass, but: {other:?}")),
+    }
+    let found = hunt("", seeds)?;
+    match found.iter().all(Option::is_none) {
+        true => println!("control: no bug, and the searches find none"),
+        false => return Err(format!("without a bug the searches must find nothing, but: {}", told(&found, seeds))),
     }
     let mut missed = Vec::new();
     for (row, name, what) in CANARIES.iter().filter(|c| names.is_empty() || names.contains(&c.1)) {
@@ -84,7 +104,7 @@ pub fn run(names: &[&str]) -> Result<(), String> {
                 "MISSED".to_string()
             }
         };
-        println!("{row:>2} {name:<14} {what}: {line}");
+        println!("{row:>2} {name:<14} {what}: {line}{}", told(&hunt(name, seeds)?, seeds));
     }
     if missed.is_empty() { Ok(()) } else { Err(format!("nothing noticed {}", missed.join(", "))) }
 }
@@ -114,6 +134,56 @@ fn judge(name: &str) -> Result<Verdict, String> {
     }
     let output = std::fs::read_to_string(&log).map_err(|e| format!("{}: {e}", log.display()))?;
     Ok(read(&output))
+}
+
+/// Where the swarm and the twins, in this order, first meet a bug: after how many runs, and what it broke.
+type Found = [Option<(u64, String)>; 2];
+
+/// Lets both searches look for the bug; the empty name chooses none.
+fn hunt(name: &str, seeds: u64) -> Result<Found, String> {
+    let mut found = [None, None];
+    for (search, found) in ["seeds", "twins"].into_iter().zip(&mut found).filter(|_| seeds > 0) {
+        let mut cargo = process::command("cargo", &[]);
+        cargo.args([
+            "run",
+            "--quiet",
+            "--profile",
+            "quick",
+            "--features",
+            "mutants",
+            "--bin",
+            "voltcast",
+            "--",
+            search,
+        ]);
+        cargo.args(["--from", "0", "--count", &seeds.to_string(), "--jobs", "0", "--first"]);
+        let output = cargo.env("VOLTCAST_MUTANT", name).output().map_err(|e| format!("cargo did not start: {e}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        *found = first(&text);
+        if !output.status.success() && found.is_none() {
+            return Err(format!(
+                "`voltcast {search}` did not come to its end: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+    }
+    Ok(found)
+}
+
+/// The first failure in the report of a search that began with seed 0.
+fn first(report: &str) -> Option<(u64, String)> {
+    let mut words = report.lines().find_map(|line| line.trim().strip_prefix("FAILED seed "))?.split(": ");
+    let seed: u64 = words.next()?.parse().ok()?;
+    Some((seed + 1, words.next()?.to_string()))
+}
+
+/// Both finds in words.
+fn told(found: &Found, seeds: u64) -> String {
+    let one = |(search, found): (&str, &Option<(u64, String)>)| match found {
+        Some((count, what)) => format!("; {search}: {count} ({what})"),
+        None => format!("; {search}: not in {seeds}"),
+    };
+    if seeds == 0 { String::new() } else { ["seeds", "twins"].into_iter().zip(found).map(one).collect() }
 }
 
 /// Reads what cargo's test programs print: the list of failures and the closing lines.
@@ -167,6 +237,16 @@ mod tests_of_this {
 
     #[test]
     fn unknown_names_are_refused() {
-        assert!(run(&["no-such-bug"]).is_err_and(|e| e.contains("no-such-bug")));
+        assert!(command(&["no-such-bug"]).is_err_and(|e| e.contains("no-such-bug")));
+        assert!(command(&["--seeds", "many"]).is_err_and(|e| e.contains("many")));
+    }
+
+    #[test]
+    fn the_first_failing_seed_is_read_with_what_it_broke() {
+        let report = "seeds 0 to 9: 4 runs\n  FAILED seed 3: SI-1: css1 executed B: twice\n    again: voltcast\n  FAILED seed 4: stuck: x\n";
+        assert_eq!(first(report), Some((4, "SI-1".into())));
+        assert_eq!(first("seeds 0 to 9: 10 runs\n"), None);
+        assert_eq!(told(&[Some((4, "SI-1".into())), None], 9), "; seeds: 4 (SI-1); twins: not in 9");
+        assert_eq!(told(&[None, None], 0), "");
     }
 }

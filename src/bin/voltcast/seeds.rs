@@ -50,6 +50,8 @@ struct Args {
     json: Option<String>,
     /// Every split of twins rather than drawn ones.
     every: bool,
+    /// The search ends with the first failure.
+    first: bool,
 }
 
 /// What all runs together came to.
@@ -93,11 +95,16 @@ struct Report<'a> {
 }
 
 fn parse(args: &[String]) -> Result<Args, String> {
-    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None, every: false };
+    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None, every: false, first: false };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
-        if arg == "--all" {
-            all.every = true;
+        let flag = match arg.as_str() {
+            "--all" => Some(&mut all.every),
+            "--first" => Some(&mut all.first),
+            _ => None,
+        };
+        if let Some(flag) = flag {
+            *flag = true;
             continue;
         }
         let value = rest.next().ok_or_else(|| format!("`{arg}` needs a value"))?;
@@ -180,19 +187,19 @@ fn all(args: &Args, what: &What) -> Result<Tally, String> {
     let end = args.from.saturating_add(args.count);
     std::thread::scope(|scope| {
         for _ in 0..args.jobs {
-            scope.spawn(|| worker(&next, end, what, &tally));
+            scope.spawn(|| worker(&next, end, what, args.first, &tally));
         }
     });
     let seconds = start.elapsed().as_secs_f64();
     let tally = tally.into_inner().map_err(|_| "a run came to no end")?;
     report(args, what, &tally, seconds)?;
-    if let Some((seed, (name, _))) = tally.failures.first_key_value() {
+    if let Some((seed, (name, _))) = tally.failures.first_key_value().filter(|_| !args.first) {
         smaller(*seed, what, name)?;
     }
     Ok(tally)
 }
 
-fn worker(next: &AtomicU64, end: u64, what: &What, tally: &Mutex<Tally>) {
+fn worker(next: &AtomicU64, end: u64, what: &What, first: bool, tally: &Mutex<Tally>) {
     let mut bench = Bench::default();
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -214,6 +221,10 @@ fn worker(next: &AtomicU64, end: u64, what: &What, tally: &Mutex<Tally>) {
             all.void.insert(seed);
         }
         if let Some(failure) = verdict.failure {
+            if first {
+                // Seeds are taken in order: those below this one are done or under way.
+                next.store(end, Ordering::Relaxed);
+            }
             all.stuck += usize::from(failure.of_liveness());
             all.failures.insert(seed, (failure.name().to_owned(), text(&failure)));
         }
