@@ -375,7 +375,7 @@ mod tests {
             r#"{"at":"3s","do":{"release":{"from":"css4","to":[],"packet":"pbft"}}}"#,
             r#"{"at":"e1","do":{"link":{"block":{"from":"css4","to":"css1","packet":[],"both":true,"flap":"200ms"}}}}"#,
             r#"{"at":"e1","do":{"link":{"block":{"from":"css4","to":["css1","css2"],"packet":[],"until":"2s"}}}}"#,
-            r#"{"at":"e1","do":{"behave":{"node":"css1","kind":"silent","when":{"views":[0]}}}}"#,
+            r#"{"at":"e1","do":{"behave":{"node":"css1","kind":"silent","when":{"views":[0]},"hears":[]}}}"#,
         ] {
             let parsed = Intervention::parse(text).unwrap();
             assert_eq!(parsed.to_text(), text);
