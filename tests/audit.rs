@@ -3,11 +3,14 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+use std::collections::BTreeSet;
 use voltcast::entities::fact::FactKind;
 use voltcast::sim::audit::{self, Audit};
-use voltcast::sim::scenario::Scenario;
+use voltcast::sim::scenario::{Scenario, Stay};
+use voltcast::sim::summary;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Kind, Trace};
+use voltcast::sim::units::Dur;
 
 type Change = fn(&mut FactKind);
 
@@ -112,4 +115,66 @@ fn a_pile_that_bills_more_than_it_metered_is_found() {
     for by in ["by the plug", "by the car", "money"] {
         assert!(liars[0].problems.iter().any(|problem| problem.contains(by)), "{by}: {:?}", liars[0].problems);
     }
+}
+
+fn stay(arrive: u64, depart: u64, pile: u16) -> Stay {
+    Stay { soc: 400_000, target: 480_000, arrive: Dur::minutes(arrive), depart: Dur::minutes(depart), pile }
+}
+
+/// `day4`, but car 1 leaves after twenty minutes, comes again so, and car 4 leaves its pile at a given minute.
+fn day4_again(again: Vec<Stay>, pile4_free: u64) -> Timelines {
+    let mut scenario = Scenario::preset("day4").unwrap();
+    scenario.fleet.ev[0].depart = Dur::minutes(20);
+    scenario.fleet.ev[0].again = again;
+    scenario.fleet.ev[3].depart = Dur::minutes(pile4_free);
+    let run = play(scenario.checked().unwrap());
+    let broken: Vec<_> =
+        run.trace(ROOT).effects().iter().filter(|e| matches!(e.kind, Kind::InvariantBroken { .. })).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    run
+}
+
+/// The piles at which a car was billed, after the whole audit has held.
+fn billed(run: &Timelines, ev: &str) -> Vec<String> {
+    let found = audited(run);
+    assert!(found.holds(), "{}", audit::text(&found));
+    let mine: Vec<_> = found.lines.iter().filter(|line| line.ev.to_string() == ev).collect();
+    let transactions: BTreeSet<u64> = mine.iter().map(|line| line.transaction).collect();
+    assert_eq!(transactions.len(), mine.len(), "a transaction for each stay");
+    assert!(mine.iter().all(|line| line.billed_uj > 0 && line.uploads == 0), "{}", audit::text(&found));
+    mine.iter().map(|line| line.cp.to_string()).collect()
+}
+
+#[test]
+fn a_car_that_comes_again_has_another_transaction_and_another_bill() {
+    let run = day4_again(vec![stay(25, 50, 4)], 20);
+    assert_eq!(billed(&run, "ev1"), ["cp1", "cp4"]);
+    // What it wanted is the sum of its stays; the second asks 8 % of 60 kWh beside the 10 % of the first.
+    let scenario = run.world(ROOT).scenario();
+    let wanted = summary::wanted(scenario, run.trace(ROOT)).swap_remove(0);
+    let need = |soc, target| voltcast::entities::schedule::need_uj(soc, target, 60_000);
+    assert_eq!(wanted.wanted_uj, need(700_000, 800_000) + need(400_000, 480_000));
+}
+
+#[test]
+fn a_car_may_come_again_to_the_same_pile() {
+    let run = day4_again(vec![stay(21, 30, 1), stay(32, 50, 1)], 50);
+    assert_eq!(billed(&run, "ev1"), ["cp1", "cp1", "cp1"]);
+}
+
+#[test]
+fn a_later_stay_waits_for_its_pile_too() {
+    let run = day4_again(vec![stay(25, 50, 4)], 30);
+    assert_eq!(billed(&run, "ev1"), ["cp1", "cp4"]);
+    let begun = |e: &&voltcast::sim::trace::Effect| {
+        e.actor.is_some_and(|a| a.to_string() == "ev1") && matches!(e.kind, Kind::Fact(FactKind::PluggedIn { .. }))
+    };
+    let times: Vec<u64> = run.trace(ROOT).effects().iter().filter(begun).map(|e| e.t.0 / 60_000_000).collect();
+    assert_eq!(times, [0, 31], "a minute after the pile became free");
+}
+
+#[test]
+fn a_stay_that_never_gets_its_pile_leaves_the_others_in_order() {
+    let run = day4_again(vec![stay(22, 26, 4), stay(30, 50, 1)], 50);
+    assert_eq!(billed(&run, "ev1"), ["cp1", "cp1"]);
 }

@@ -46,6 +46,7 @@ max_power_w = 7400
 arrive = "2s"
 depart = "5min"
 pile = 1
+again = [{ soc = 100000, target = 200000, arrive = "7min", depart = "9min", pile = 2 }]
 [[order]]
 at = "1min"
 do = { area_limit = { area = 1, limit_w = 1000, lasts = "1min" } }

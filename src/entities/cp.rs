@@ -155,7 +155,7 @@ impl Cp {
 
     fn on_plant(&mut self, now: Micros, event: PlantEvent, io: &mut Io<'_, '_>) {
         match event {
-            PlantEvent::PluggedIn { peer } => self.offer(now, peer, io),
+            PlantEvent::PluggedIn { peer, .. } => self.offer(now, peer, io),
             PlantEvent::Meter { at, charged_uj, discharged_uj, power_w } => {
                 self.on_meter(at, charged_uj, discharged_uj, power_w, io);
             }

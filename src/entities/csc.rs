@@ -62,7 +62,10 @@ pub struct Csc {
     /// A car that is planned has sent another state since, and the timer for planning anew is set.
     news: bool,
     replanning: bool,
-    transactions: BTreeMap<RecordId, u64>,
+    /// Departure and transaction of each car's newest stay; another departure is another stay.
+    transactions: BTreeMap<RecordId, (u64, u64)>,
+    /// How many transactions it has named.
+    named: u64,
     /// Newest order of each car, and its area.
     orders: BTreeMap<RecordId, (u16, Profile)>,
     profiles: u32,
@@ -74,8 +77,8 @@ pub struct Csc {
     tariffs: Vec<DefaultTariff>,
     /// Limit of piles for cars without a command, as it ordered.
     defaults: BTreeMap<u16, u32>,
-    /// Cars whose transaction was stopped by order.
-    stopped: BTreeSet<RecordId>,
+    /// Cars whose transaction was stopped by order, with the departure of that stay.
+    stopped: BTreeMap<RecordId, u64>,
     rogue: Rogue,
 }
 
@@ -95,6 +98,7 @@ impl Csc {
             news: false,
             replanning: false,
             transactions: BTreeMap::new(),
+            named: 0,
             orders: BTreeMap::new(),
             profiles: 0,
             opened: BTreeSet::new(),
@@ -102,7 +106,7 @@ impl Csc {
             limits: Vec::new(),
             tariffs: Vec::new(),
             defaults: BTreeMap::new(),
-            stopped: BTreeSet::new(),
+            stopped: BTreeMap::new(),
             rogue: Rogue::default(),
         }
     }
@@ -216,8 +220,11 @@ impl Csc {
     /// A car nobody has planned yet is planned soon, together with others that come at the same time; news of the others
     /// waits for the next time all are planned anew.
     fn noted(&mut self, now: Micros, rid: RecordId, upload: Upload, io: &mut Io<'_, '_>) {
-        if self.stopped.contains(&rid) {
+        if self.stopped.get(&rid) == Some(&upload.departure) {
             return;
+        }
+        if self.uploads.get(&rid).is_some_and(|old| old.departure != upload.departure) {
+            self.forget(&rid);
         }
         if self.uploads.insert(rid, upload).is_some() {
             self.news = true;
@@ -380,9 +387,22 @@ impl Csc {
         newest.map_or(&self.enrolment.setup.tariff, |tariff| &tariff.tariff)
     }
 
+    /// One for each stay of a car.
+    fn transaction(&mut self, rid: &RecordId) -> u64 {
+        let departure = self.uploads.get(rid).map_or(0, |upload| upload.departure);
+        match self.transactions.get(rid) {
+            Some((stay, transaction)) if *stay == departure => *transaction,
+            _ => {
+                self.named += 1;
+                let transaction = (u64::from(self.enrolment.me.index) << 48) + self.named;
+                self.transactions.insert(*rid, (departure, transaction));
+                transaction
+            }
+        }
+    }
+
     fn profile(&mut self, rid: &RecordId, wish: &Wish, created: u64, periods: Vec<Period>) -> Profile {
-        let next = (u64::from(self.enrolment.me.index) << 48) + self.transactions.len() as u64 + 1;
-        let transaction = *self.transactions.entry(*rid).or_insert(next);
+        let transaction = self.transaction(rid);
         self.profiles += 1;
         let duration = periods.last().map_or(0, |end| end.start).max(1) + schedule::SLOT;
         let mut tariff = self.tariff_at(created).clone();

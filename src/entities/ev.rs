@@ -60,8 +60,10 @@ const TO_PLUG_IN: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Ev {
     pub enrolment: Enrolment,
-    wants: Wants,
-    battery: Battery,
+    /// Battery and wishes of each of its stays; a battery keeps what was metered in its stay.
+    stays: Vec<(Battery, Wants)>,
+    /// The stays for which a pile was free, by place in `stays`.
+    kept: Vec<usize>,
     power_w: i32,
     genesis: Option<Arc<Genesis>>,
     plugged: Option<AtPile>,
@@ -74,11 +76,12 @@ pub struct Ev {
 }
 
 impl Ev {
-    pub fn new(enrolment: Enrolment, battery: Battery, wants: Wants) -> Self {
+    /// Battery and wishes for each stay, in order.
+    pub fn new(enrolment: Enrolment, stays: Vec<(Battery, Wants)>) -> Self {
         Ev {
             enrolment,
-            wants,
-            battery,
+            stays,
+            kept: Vec::new(),
             power_w: 0,
             genesis: None,
             plugged: None,
@@ -88,8 +91,18 @@ impl Ev {
         }
     }
 
-    pub fn battery(&self) -> &Battery {
-        &self.battery
+    /// The battery at a pile, counted from 0 over the stays for which a pile was free.
+    pub fn battery(&self, stay: usize) -> Option<&Battery> {
+        Some(&self.stays.get(*self.kept.get(stay)?)?.0)
+    }
+
+    /// The stay that it is in, or was in last.
+    pub fn present(&self) -> Option<&(Battery, Wants)> {
+        self.stays.get(*self.kept.last()?)
+    }
+
+    fn metered_uj(&self) -> i64 {
+        self.present().map_or(0, |(battery, _)| battery.charged_uj - battery.discharged_uj)
     }
 
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
@@ -101,14 +114,19 @@ impl Ev {
             Input::Timer(TimerId::Upload) => self.upload_again(now, io),
             Input::Wish(Wish::Complain) => self.complain(io),
             Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
-            Input::Plant(PlantEvent::PluggedIn { peer }) => {
+            Input::Plant(PlantEvent::PluggedIn { peer, stay }) => {
                 let since = self.enrolment.setup.unix(now).0;
+                self.kept.push(stay.into());
+                self.power_w = 0;
                 self.plugged =
                     Some(AtPile { pile: peer, since, session: None, offer: None, record: None, leaves: false });
                 io.fact(FactKind::PluggedIn { cp: peer });
             }
             Input::Plant(PlantEvent::Meter { charged_uj, discharged_uj, power_w, .. }) => {
-                (self.battery.charged_uj, self.battery.discharged_uj) = (charged_uj, discharged_uj);
+                let present = self.kept.last().and_then(|stay| self.stays.get_mut(*stay));
+                if let Some((battery, _)) = present {
+                    (battery.charged_uj, battery.discharged_uj) = (charged_uj, discharged_uj);
+                }
                 self.power_w = power_w;
             }
             Input::Plant(PlantEvent::Unplugged) => {
@@ -196,16 +214,17 @@ impl Ev {
         let setup = self.enrolment.setup.clone();
         let csc = ActorId::new(Role::Csc, self.enrolment.me.index % setup.csc.max(1));
         let Some(to) = self.genesis.as_ref().and_then(|g| g.record(csc)).cloned() else { return };
+        let Some((battery, wants)) = self.present() else { return };
         let upload = Upload {
-            discharge: self.wants.v2g,
+            discharge: wants.v2g,
             time: setup.unix(now).0,
-            soc_ppm: self.battery.soc_ppm(),
-            capacity_wh: self.battery.capacity_wh,
-            max_power_w: self.battery.max_power_w,
+            soc_ppm: battery.soc_ppm(),
+            capacity_wh: battery.capacity_wh,
+            max_power_w: battery.max_power_w,
             power_w: self.power_w,
-            energy_wh: (self.battery.charged_uj / super::plant::UJ_PER_WH) as u64,
-            departure: self.wants.departure,
-            target_ppm: self.wants.target_ppm,
+            energy_wh: (battery.charged_uj / super::plant::UJ_PER_WH) as u64,
+            departure: wants.departure,
+            target_ppm: wants.target_ppm,
             pile: pile.rid.0,
             session: self.enrolment.session().map(|pair| *pair.record()),
             receipts: Vec::new(),
@@ -239,12 +258,12 @@ impl Ev {
     fn on_frame(&mut self, now: Micros, from: NodeId, frame: &[u8], io: &mut Io<'_, '_>) {
         io.bench.charge(cost::FRAME);
         let setup = self.enrolment.setup.clone();
+        let own = self.metered_uj();
         let Some((session, pile)) = self.plugged.as_mut().and_then(|at| at.session.as_mut()) else { return };
         let pile = *pile;
         match session.open(frame).map_err(Failure::at(Check::F1)) {
             Ok(Body::Header(header)) => self.on_header(now, from, &header[..], pile, io),
             Ok(Body::Bill { last: true, energy_uj, .. }) => {
-                let own = self.battery.charged_uj - self.battery.discharged_uj;
                 if energy_uj != own {
                     let reason = format!("{energy_uj} µJ are billed, the car metered {own}");
                     let from = setup.actor(from);

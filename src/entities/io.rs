@@ -87,9 +87,10 @@ impl TimerId {
 /// What the plug tells the two actors at it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlantEvent {
-    /// `peer` is the pile (for the car) or the car (for the pile).
+    /// `peer` is the pile (for the car) or the car (for the pile); `stay` the number of the car's stay, from 0.
     PluggedIn {
         peer: ActorId,
+        stay: u16,
     },
     /// Meters since plug-in in µJ at a time, and the power that flows from then on in W (negative: feeding back).
     Meter {

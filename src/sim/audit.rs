@@ -12,7 +12,7 @@ use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::command::Command;
 use crate::entities::fact::FactKind;
-use crate::ledger::{Chain, Digest, Secs};
+use crate::ledger::{Chain, Digest, Micros, Secs};
 use crate::sim::state::UJ_PER_WH;
 use crate::sim::trace::{Kind, Trace};
 use crate::sim::world::World;
@@ -138,6 +138,9 @@ fn uploads(world: &World, chain: &Chain, owners: &BTreeMap<Digest, ActorId>) -> 
 #[derive(Clone, Default)]
 struct Bay {
     ev: Option<ActorId>,
+    /// Which stay of the car this is, from 0, and when it began.
+    stay: usize,
+    since: Micros,
     opened: Option<(Digest, u8)>,
     /// σ of flow 7 that set the default limit.
     default: Option<Digest>,
@@ -149,6 +152,7 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
     let mut owners: BTreeMap<Digest, ActorId> = BTreeMap::new();
     let mut bays: BTreeMap<ActorId, Bay> = BTreeMap::new();
     let mut seen: BTreeSet<(ActorId, u64)> = BTreeSet::new();
+    let mut stays: BTreeMap<ActorId, Vec<Micros>> = BTreeMap::new();
     let mut bills = Vec::new();
     for effect in trace.effects() {
         let (Kind::Fact(fact), Some(actor)) = (&effect.kind, effect.actor) else { continue };
@@ -158,7 +162,10 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
             }
             FactKind::PluggedIn { cp } => {
                 let bay = bays.entry(*cp).or_default();
+                let begun = stays.entry(actor).or_default();
                 (bay.ev, bay.orders) = (Some(actor), Vec::new());
+                (bay.stay, bay.since) = (begun.len(), effect.t);
+                begun.push(effect.t);
             }
             FactKind::Opened { sigma, flow, error: None } if actor.role == Role::Cp => {
                 bays.entry(actor).or_default().opened = Some((*sigma, *flow));
@@ -190,7 +197,10 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
             line.problems.push("this transaction was billed before".into());
         }
         if let Some(uploads) = told.get(&line.ev) {
-            tell(&mut line, uploads);
+            let end = stays.get(&line.ev).and_then(|begun| begun.get(bay.stay + 1));
+            let (from, to) = (world.setup().unix(bay.since).0, end.map_or(u64::MAX, |end| world.setup().unix(*end).0));
+            let within: Vec<&Told> = uploads.iter().filter(|told| (from..to).contains(&told.time)).collect();
+            tell(&mut line, &within);
         }
         Some(line)
     };
@@ -228,7 +238,7 @@ fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay:
     if heights.len() != orders.len() || heights.iter().zip(known).any(|(said, is)| said.is_some() && *said != is) {
         problems.push("the bill names other blocks than those of its orders".into());
     }
-    let account = world.station().account(ev.index, world.setup()).unwrap_or_default();
+    let account = world.station().account(ev.index, bay.stay, world.setup()).unwrap_or_default();
     let metered_uj = account.charged_uj - account.discharged_uj;
     let mut differ = |what: &str, a: i128, b: i128| {
         if a != b {
@@ -237,8 +247,7 @@ fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay:
     };
     differ("energy in µJ by the plug", i128::from(*energy_uj), metered_uj);
     if let Some(Entity::Ev(car)) = world.entity(ev) {
-        let battery = car.battery();
-        let shown = i128::from(battery.charged_uj) - i128::from(battery.discharged_uj);
+        let shown = car.battery(bay.stay).map_or(0, |b| i128::from(b.charged_uj) - i128::from(b.discharged_uj));
         differ("energy in µJ by the car", i128::from(*energy_uj), shown);
     }
     differ("money in minor units", i128::from(*total), account.owed);
@@ -272,7 +281,7 @@ fn plain(command: &Command) -> String {
 }
 
 /// What the car told on the chain can only grow, and never beyond what was charged in the end.
-fn tell(line: &mut Line, uploads: &[Told]) {
+fn tell(line: &mut Line, uploads: &[&Told]) {
     line.uploads = uploads.len();
     line.told_wh = uploads.last().map(|told| told.energy_wh);
     if uploads.windows(2).any(|pair| pair[0].energy_wh > pair[1].energy_wh) {

@@ -233,12 +233,13 @@ const GRAIN_PPM: i128 = 20_000;
 
 /// Every car of the fleet: what it wanted when it came, what its pile metered, and the reason for a difference.
 pub fn wanted(scenario: &Scenario, trace: &Trace) -> Vec<Wanted> {
-    let (mut plugged, mut got) = (BTreeMap::new(), BTreeMap::new());
+    let mut plugged: BTreeMap<ActorId, Vec<Micros>> = BTreeMap::new();
+    let mut got = BTreeMap::new();
     let mut at: BTreeMap<ActorId, ActorId> = BTreeMap::new();
     for (effect, actor, fact) in facts(trace) {
         match fact {
             FactKind::PluggedIn { cp } => {
-                plugged.insert(actor, effect.t);
+                plugged.entry(actor).or_default().push(effect.t);
                 at.insert(*cp, actor);
             }
             FactKind::Billed { energy_uj, last: true, .. } => {
@@ -251,11 +252,13 @@ pub fn wanted(scenario: &Scenario, trace: &Trace) -> Vec<Wanted> {
     }
     let one = |(index, car): (usize, &Car)| {
         let ev = ActorId::new(Role::Ev, index as u16);
-        let wanted_uj = schedule::need_uj(car.soc, car.target, car.capacity_wh);
+        let wanted_uj: i64 = car.stays().map(|stay| schedule::need_uj(stay.soc, stay.target, car.capacity_wh)).sum();
         let got_uj = got.get(&ev).copied().unwrap_or(0);
         let missing = i128::from(wanted_uj) - i128::from(got_uj);
         let short = missing * 1_000_000 > i128::from(wanted_uj) * GRAIN_PPM;
-        let here_us = plugged.get(&ev).map(|since| car.depart.0.min(scenario.end.0).saturating_sub(since.0));
+        let until =
+            |since: &Micros| car.stay_at(*since).map_or(0, |(_, stay)| stay.depart.0.min(scenario.end.0) - since.0);
+        let here_us = plugged.get(&ev).map(|begun| begun.iter().map(until).sum::<u64>());
         let most_w = i128::from(car.max_power_w.min(scenario.station.rating_w));
         let reason = match here_us {
             None => "never got a pile",

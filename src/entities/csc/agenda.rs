@@ -76,9 +76,9 @@ impl Csc {
                 self.pile_command(now, pile, &Command::DefaultLimit { limit_w }, io);
             }
             Instruction::Stop { pile } => match self.car_at(now, pile) {
-                Some((rid, transaction)) => {
+                Some((rid, (departure, transaction))) => {
                     self.forget(&rid);
-                    self.stopped.insert(rid);
+                    self.stopped.insert(rid, departure);
                     self.pile_command(now, pile, &Command::Stop { transaction }, io);
                 }
                 None => refuse("no car is known at that pile", io),
@@ -86,8 +86,8 @@ impl Csc {
         }
     }
 
-    /// The car that told of this pile, and its transaction.
-    fn car_at(&mut self, now: Micros, pile: u16) -> Option<(RecordId, u64)> {
+    /// The car that told of this pile, its departure, and its transaction.
+    fn car_at(&mut self, now: Micros, pile: u16) -> Option<(RecordId, (u64, u64))> {
         self.forget_departed(now);
         let rid = self.genesis.as_ref()?.record(ActorId::new(Role::Cp, pile))?.rid.0;
         let (car, _) = self.uploads.iter().filter(|(_, upload)| upload.pile == rid).max_by_key(|(_, u)| u.time)?;

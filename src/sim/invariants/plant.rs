@@ -93,6 +93,8 @@ impl Load {
 #[derive(Clone, Default, Debug)]
 pub struct Station {
     stays: BTreeMap<u16, Stay>,
+    /// Earlier stays of cars that came again.
+    past: Vec<(u16, Stay)>,
     /// Car at each plug that is in use.
     plugs: BTreeMap<u16, u16>,
     /// By area; the feeder is `None`.
@@ -133,7 +135,14 @@ impl Station {
         self.plugs.insert(pile, car);
         let mut stay = Stay::new(pile, now, battery);
         stay.ceilings.extend(self.ceilings.get(&pile));
-        self.stays.insert(car, stay);
+        let earlier = self.stays.insert(car, stay);
+        self.past.extend(earlier.map(|stay| (car, stay)));
+    }
+
+    /// All stays there were, each with its car; those of one car in order.
+    fn all(&self) -> impl Iterator<Item = (u16, &Stay)> {
+        let past = self.past.iter().map(|(car, stay)| (*car, stay));
+        past.chain(self.stays.iter().map(|(car, stay)| (*car, stay)))
     }
 
     /// From now on this power flows.
@@ -179,7 +188,7 @@ impl Station {
     fn sums(&self, now: Micros, area: u16, setup: &Setup) -> Option<Finding> {
         let within = |key: Option<u16>, stay: &Stay| key.is_none_or(|area| setup.area_of(stay.pile) == area);
         let differs = |key: &Option<u16>| {
-            let plugs: i128 = self.stays.values().filter(|s| within(*key, s)).map(|s| s.meter(now).net()).sum();
+            let plugs: i128 = self.all().filter(|(_, s)| within(*key, s)).map(|(_, s)| s.meter(now).net()).sum();
             self.loads.get(key).map_or(0, |load| load.net_at(now)) != plugs
         };
         let key = [Some(area), None].into_iter().find(differs)?;
@@ -247,9 +256,9 @@ impl Station {
         }
     }
 
-    /// The energy of a car's stay and what is owed for it, by the station's own meter and the orders that it opened itself.
-    pub fn account(&self, car: u16, setup: &Setup) -> Option<Owed> {
-        self.stays.get(&car).map(|stay| stay.account(setup))
+    /// The energy of a car's stay, counted from 0, and what is owed for it, by the station's own meter and the orders that it opened itself.
+    pub fn account(&self, car: u16, stay: usize, setup: &Setup) -> Option<Owed> {
+        self.all().filter(|(owner, _)| *owner == car).nth(stay).map(|(_, stay)| stay.account(setup))
     }
 
     // ---- what the trace tells
@@ -467,7 +476,7 @@ impl Station {
 /// Energy charged and discharged that a car has read, µJ.
 fn shown(car: u16, sight: &Sight<'_>) -> Option<(i128, i128)> {
     let Some(Entity::Ev(of)) = (sight.entity)(ev(car)) else { return None };
-    Some((of.battery().charged_uj.into(), of.battery().discharged_uj.into()))
+    of.present().map(|(battery, _)| (battery.charged_uj.into(), battery.discharged_uj.into()))
 }
 
 fn cap(setup: &Setup, key: Option<u16>) -> u32 {

@@ -231,17 +231,31 @@ fn network(s: &Scenario) -> Result<(), Problem> {
     dur("network.delta", s.network.delta, Dur(1), max)
 }
 
+/// Further stays of a car, and the least time between two.
+const MOST_STAYS: u64 = 16;
+const AWAY: Dur = Dur::secs(60);
+
 fn fleet(s: &Scenario, index: usize, car: &Car) -> Result<(), Problem> {
     let at = |key: &str| format!("fleet.ev.{index}.{key}");
     within(&at("capacity_wh"), car.capacity_wh.into(), 100, 10_000_000)?;
-    within(&at("soc"), car.soc.into(), 0, 1_000_000)?;
-    within(&at("target"), car.target.into(), 0, 1_000_000)?;
     within(&at("max_power_w"), car.max_power_w.into(), 100, 10_000_000)?;
-    dur(&at("arrive"), car.arrive, Dur(0), MAX_END)?;
-    dur(&at("depart"), car.depart, Dur(car.arrive.0 + 1), MAX_END)?;
-    if car.pile == 0 || car.pile > s.entities.cp {
-        let sentence = format!("there is no pile {}: piles are numbered from 1 to {}", car.pile, s.entities.cp);
-        return problem(&at("pile"), sentence);
+    within(&at("again"), car.again.len() as u64, 0, MOST_STAYS)?;
+    let mut free = Dur(0);
+    for (number, stay) in car.stays().enumerate() {
+        let at = |key: &str| if number == 0 { at(key) } else { at(&format!("again.{}.{key}", number - 1)) };
+        within(&at("soc"), stay.soc.into(), 0, 1_000_000)?;
+        within(&at("target"), stay.target.into(), 0, 1_000_000)?;
+        dur(&at("arrive"), stay.arrive, free, MAX_END)?;
+        dur(&at("depart"), stay.depart, Dur(stay.arrive.0 + 1), MAX_END)?;
+        if stay.pile == 0 || stay.pile > s.entities.cp {
+            let sentence = format!("there is no pile {}: piles are numbered from 1 to {}", stay.pile, s.entities.cp);
+            return problem(&at("pile"), sentence);
+        }
+        free = Dur(stay.depart.0.saturating_add(AWAY.0));
+    }
+    if car.sleeps && !car.again.is_empty() {
+        // Its session record is for the hour of its first stay.
+        return problem(&at("again"), "a car that sleeps stays once".into());
     }
     if car.sleeps && car.v2g {
         // A command that feeds back must be seen by the car itself.

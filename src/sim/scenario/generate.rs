@@ -54,6 +54,7 @@ impl Generate {
                 v2g: draw(rng, [1, self.v2g.den]) <= self.v2g.num,
                 pile: 0,
                 sleeps: false,
+                again: Vec::new(),
             }
         };
         (0..self.count).map(car).collect()

@@ -212,6 +212,26 @@ mod tests {
         assert!(!e.to_string().contains('\n'));
     }
 
+    const AGAIN: &str =
+        "pile = 1, again = [{ soc = 1, target = 2, arrive = \"51min\", depart = \"52min\", pile = 2 }] }";
+
+    #[test]
+    fn a_later_stay_has_its_json_twin_and_its_bounds() {
+        let with = |again: &str| PRESETS[0].toml.replacen("pile = 1 }", again, 1);
+        let scenario = Scenario::from_toml(&with(AGAIN)).unwrap();
+        assert_eq!(scenario.fleet.ev[0].again.len(), 1);
+        assert_eq!(Scenario::from_json(&serde_json::to_string(&scenario).unwrap()).unwrap(), scenario);
+        for (from, to, sentence) in [
+            ("arrive = \"51min", "arrive = \"50.5min", "`arrive` is 3030s"),
+            ("pile = 2 }]", "pile = 5 }]", "there is no pile 5"),
+            ("soc = 1,", "soc = 1000001,", "`soc` is 1000001"),
+            ("}] }", "}], sleeps = true }", "a car that sleeps stays once"),
+        ] {
+            let e = Scenario::from_toml(&with(&AGAIN.replacen(from, to, 1))).unwrap_err();
+            assert!(e.sentence.contains(sentence), "{e}");
+        }
+    }
+
     #[test]
     fn limits_are_kept() {
         for (from, to) in [

@@ -15,7 +15,7 @@ pub use generate::Generate;
 pub use load::ScenarioError;
 pub use order::{AreaLimitOrder, AvailabilityOrder, DefaultLimitOrder, Order, OrderDo, StopOrder, TariffOrder};
 pub use presets::{PRESETS, Preset};
-pub use station::{Car, Fleet, Station, Tariff, TariffPeriod};
+pub use station::{Car, Fleet, Station, Stay, Tariff, TariffPeriod};
 
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;

@@ -1,6 +1,7 @@
 //! The station of a scenario and its cars: caps, ratings, prices, stays (WORLD.md §7, §9).
 
 use super::Generate;
+use crate::ledger::Micros;
 use crate::sim::units::Dur;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,39 @@ pub struct Car {
     /// The car lets energy flow back to the grid when the CSC orders so.
     #[serde(default)]
     pub v2g: bool,
+    /// Where it comes again later, in order.
+    #[serde(default)]
+    pub again: Vec<Stay>,
+}
+
+/// One stay of a car at a pile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stay {
+    pub soc: u32,
+    pub target: u32,
+    pub arrive: Dur,
+    pub depart: Dur,
+    /// Number of the pile, from 1.
+    pub pile: u16,
+}
+
+impl Car {
+    /// All its stays, in order; never empty.
+    pub fn stays(&self) -> impl Iterator<Item = Stay> {
+        let Car { soc, target, arrive, depart, pile, .. } = *self;
+        [Stay { soc, target, arrive, depart, pile }].into_iter().chain(self.again.iter().copied())
+    }
+
+    /// Number and stay of the moment, from 0; `None` while it is elsewhere.
+    pub fn stay_at(&self, now: Micros) -> Option<(u16, Stay)> {
+        (0..).zip(self.stays()).find(|(_, stay)| (stay.arrive.micros()..stay.depart.micros()).contains(&now))
+    }
+
+    /// When it leaves for good.
+    pub fn leaves(&self) -> Dur {
+        self.again.last().map_or(self.depart, |stay| stay.depart)
+    }
 }
 
 /// The cars; car k of the list is `ev(k+1)`, and generated ones follow.

@@ -14,7 +14,7 @@ use crate::entities::plant::Battery;
 use crate::entities::setup::{Agreement, Price, TariffTable, Tickets};
 use crate::entities::stub::Crypto;
 use crate::entities::{Cp, Csc, Css, Entity, Ev, Genesis, Kgc, Setup};
-use crate::sim::scenario::{Bootstrap, OrderDo, Policy, Scenario, Tariff};
+use crate::sim::scenario::{Bootstrap, Car, OrderDo, Policy, Scenario, Stay, Tariff};
 use crate::sim::streams::{Label, Streams};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
@@ -187,7 +187,7 @@ impl Casting<'_> {
         let car = self.s.fleet.ev.get(usize::from(actor.index)).filter(|_| actor.role == Role::Ev);
         let validity = match car {
             Some(car) => {
-                (self.setup.epoch(car.arrive.micros()), self.setup.epoch(car.depart.micros()).saturating_add(1))
+                (self.setup.epoch(car.arrive.micros()), self.setup.epoch(car.leaves().micros()).saturating_add(1))
             }
             None => (epoch, epoch.saturating_add(PINNED_EPOCHS)),
         };
@@ -204,18 +204,13 @@ impl Casting<'_> {
             Role::Css | Role::Kgc | Role::Outsider => Entity::Css(Box::new(Css::new(enrolment))),
             Role::Cp => Entity::Cp(Box::new(Cp::new(enrolment))),
             Role::Ev => {
-                let (battery, wants) = match car {
-                    Some(car) => (
-                        Battery::new(car.capacity_wh, car.soc, car.max_power_w).feeding_back(car.v2g),
-                        Wants {
-                            target_ppm: car.target,
-                            departure: self.setup.unix(car.depart.micros()).0,
-                            v2g: car.v2g,
-                        },
-                    ),
-                    None => (Battery::new(1, 0, 0), Wants { target_ppm: 0, departure: 0, v2g: false }),
+                let stay = |car: &Car, stay: Stay| {
+                    let battery = Battery::new(car.capacity_wh, stay.soc, car.max_power_w).feeding_back(car.v2g);
+                    let departure = self.setup.unix(stay.depart.micros()).0;
+                    (battery, Wants { target_ppm: stay.target, departure, v2g: car.v2g })
                 };
-                Entity::Ev(Box::new(Ev::new(enrolment, battery, wants)))
+                let stays = car.into_iter().flat_map(|car| car.stays().map(|one| stay(car, one)));
+                Entity::Ev(Box::new(Ev::new(enrolment, stays.collect())))
             }
         }
     }

@@ -194,8 +194,10 @@ impl World {
             self.at(self.parcels[index].at, Event::Parcel(index as u32));
         }
         for (index, car) in scenario.fleet.ev.iter().enumerate() {
-            self.at(car.arrive.micros(), Event::Plug(PlugEvent::Arrive(index as u16)));
-            self.at(car.depart.micros(), Event::Plug(PlugEvent::Depart(index as u16)));
+            for stay in car.stays() {
+                self.at(stay.arrive.micros(), Event::Plug(PlugEvent::Arrive(index as u16)));
+                self.at(stay.depart.micros(), Event::Plug(PlugEvent::Depart(index as u16)));
+            }
         }
     }
 

@@ -89,24 +89,26 @@ impl World {
     fn plugged_in(&mut self, car: u16, memo: &mut Memo) {
         let scenario = self.scenario.clone();
         let Some(entry) = scenario.fleet.ev.get(usize::from(car)) else { return };
-        let pile = entry.pile - 1;
+        // Its turn may come when it has just left.
+        let Some((stay, visit)) = entry.stay_at(self.now) else { return };
+        let pile = visit.pile - 1;
         if self.plugs.contains_key(&pile) {
             return self.waiting.entry(pile).or_default().push_back(car);
         }
-        let battery = Battery::new(entry.capacity_wh, entry.soc, entry.max_power_w).feeding_back(entry.v2g);
-        let stay = u32::from(car) + 1;
-        let plug = Plug { car, battery, limit_w: 0, power_w: 0, since: self.now, stay, change: 0 };
+        let battery = Battery::new(entry.capacity_wh, visit.soc, entry.max_power_w).feeding_back(entry.v2g);
+        let number = (u32::from(stay) << 16) | (u32::from(car) + 1);
+        let plug = Plug { car, battery, limit_w: 0, power_w: 0, since: self.now, stay: number, change: 0 };
         self.plugs.insert(pile, plug);
         self.invariants.station.arrives(self.now, pile, car, battery);
         let (ev, cp) = (ActorId::new(Role::Ev, car), ActorId::new(Role::Cp, pile));
         // The car first: the pile's offer is the first thing it hears.
         for (actor, peer) in [(ev, cp), (cp, ev)] {
             if let Some(node) = self.node_of(actor) {
-                self.arrive(node, Arrival::Plant(PlantEvent::PluggedIn { peer }), memo);
+                self.arrive(node, Arrival::Plant(PlantEvent::PluggedIn { peer, stay }), memo);
             }
         }
         let every = scenario.station.meter_every.0;
-        self.after(every, Event::Plug(PlugEvent::Meter { pile, generation: stay }));
+        self.after(every, Event::Plug(PlugEvent::Meter { pile, generation: number }));
     }
 
     fn unplugged(&mut self, car: u16, memo: &mut Memo) {
