@@ -2,9 +2,11 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+use std::collections::BTreeSet;
 use voltcast::entities::Entity;
 use voltcast::entities::actor::ActorId;
 use voltcast::entities::fact::FactKind;
+use voltcast::ledger::Chain;
 use voltcast::sim::intervention::Intervention;
 use voltcast::sim::network::RuleArgs;
 use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
@@ -197,14 +199,106 @@ fn a_follower_asks_for_the_block_that_it_missed() {
     let actor = |text: &str| ActorId::parse(text).unwrap();
     assert!(asks(actor("kgc1")).unwrap() < 4_000_000, "before any other block is published");
     assert!(asks(actor("cp4")).unwrap() > 4_000_000);
-    for who in ["kgc1", "cp1", "cp2", "cp3", "cp4"] {
-        let chain = match world.entity(actor(who)) {
-            Some(Entity::Kgc(kgc)) => kgc.chain(),
-            Some(Entity::Cp(cp)) => cp.chain(),
-            _ => None,
-        };
+    for who in ["kgc1", "csc1", "cp1", "cp2", "cp3", "cp4"] {
+        let chain = chain(world.entity(actor(who)));
         assert_eq!(chain.unwrap().height().0, 3, "{who} has them all");
     }
+}
+
+/// A follower's copy of the chain.
+fn chain(entity: Option<&Entity>) -> Option<&Chain> {
+    match entity {
+        Some(Entity::Kgc(kgc)) => kgc.chain(),
+        Some(Entity::Csc(csc)) => csc.chain(),
+        Some(Entity::Cp(cp)) => cp.chain(),
+        _ => None,
+    }
+}
+
+/// The whole of `day4` with faults of links from the start on.
+fn faulty(faults: &[&str]) -> Timelines {
+    let text: String = faults.iter().map(|fault| format!("[[fault]]\nat = \"0s\"\ndo = {{ {fault} }}\n")).collect();
+    let scenario = Scenario { end: Dur::minutes(55), ..day(&text) };
+    let mut run = Timelines::open_headless(scenario, vec![]).unwrap();
+    assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+    assert!(run.trace(BranchId(0)).effects().iter().all(|e| !matches!(e.kind, Kind::InvariantBroken { .. })));
+    run
+}
+
+/// The block of a whole day is published to nobody, and there is no other: whoever waits for a σ asks for it. What answers is
+/// proven by its certificate, and so every bill names the block of its order.
+#[test]
+fn who_waits_for_a_ciphertext_asks_for_the_last_block_too() {
+    let run = faulty(&["block = { packet = \"pbft.publish\" }"]);
+    let (effects, world) = (run.trace(BranchId(0)).effects(), run.world(BranchId(0)));
+    let asks = |e: &&Effect| matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag == PacketTag::Ask);
+    let askers: BTreeSet<String> = effects.iter().filter(asks).filter_map(|e| Some(e.actor?.to_string())).collect();
+    // The fourth car is full: its pile acts on nothing and waits for nothing.
+    assert_eq!(askers.into_iter().collect::<Vec<_>>(), ["cp1", "cp2", "cp3", "csc1", "kgc1"]);
+    for who in ["kgc1", "csc1", "cp1", "cp2", "cp3"] {
+        let chain = chain(world.entity(ActorId::parse(who).unwrap())).unwrap();
+        assert_eq!(chain.height().0, 1, "{who}");
+        assert!(chain.verify(0..=1).is_ok(), "{who}");
+    }
+    let named = |e: &Effect| match &e.kind {
+        Kind::Fact(FactKind::Billed { last: true, heights, .. }) => Some(heights.clone()),
+        _ => None,
+    };
+    assert_eq!(effects.iter().filter_map(named).collect::<Vec<_>>(), vec![vec![Some(1)]; 3]);
+}
+
+/// A lie about a block is no answer: the certificate does not fit, and the next gateway is asked.
+#[test]
+fn an_altered_answer_is_refused_and_another_gateway_asked() {
+    let run = faulty(&[
+        "block = { packet = \"pbft.publish\", to = \"cp1\" }",
+        "corrupt = { packet = \"pbft.blocks\", from = \"css1\", to = \"cp1\", byte = 300, bit = 0 }",
+    ]);
+    let effects = run.trace(BranchId(0)).effects();
+    let cp1 = ActorId::parse("cp1").unwrap();
+    let asked = |e: &Effect| match &e.kind {
+        Kind::Sent { packet, to, .. } if packet.tag == PacketTag::Ask && e.actor == Some(cp1) => Some(to.to_string()),
+        _ => None,
+    };
+    assert_eq!(effects.iter().filter_map(asked).collect::<Vec<_>>(), ["css1", "css2"]);
+    let altered = |e: &Effect| matches!(e.kind, Kind::Corrupted { .. });
+    assert_eq!(count(effects, altered), 1);
+    assert_eq!(chain(run.world(BranchId(0)).entity(cp1)).unwrap().height().0, 1);
+}
+
+/// The first Submit, or the routing list beside it, is lost: the CSC sends both again, the same bytes, and nothing is done
+/// twice.
+#[test]
+fn a_lost_order_is_sent_again() {
+    for (packet, until, gives_up) in
+        [("submit", 4_000, false), ("direct", 4_000, false), ("submit", 6_000, true), ("direct", 6_000, true)]
+    {
+        let fault = format!("block = {{ packet = \"{packet}\", from = \"csc1\", until = \"{until}ms\" }}");
+        let run = faulty(&[&fault]);
+        let effects = run.trace(BranchId(0)).effects();
+        let sent = |e: &Effect| matches!(&e.kind, Kind::Sent { packet: p, .. } if p.tag == PacketTag::Submit);
+        assert!(count(effects, sent) > 1, "{packet}");
+        let opened = |e: &Effect| matches!(&e.kind, Kind::Fact(FactKind::Opened { flow: 1, error: None, .. }));
+        assert_eq!((count(effects, opened), blocks(effects)), (3, 4), "{packet} until {until}");
+        let late = |e: &Effect| matches!(&e.kind, Kind::Fact(FactKind::Refused { what, .. }) if what == "routing");
+        assert_eq!(count(effects, late), usize::from(gives_up), "{packet} until {until}");
+        let refused = |e: &Effect| matches!(&e.kind, Kind::Fact(FactKind::Opened { error: Some(_), .. }));
+        assert_eq!(count(effects, refused), 0, "{packet} until {until}");
+        let bills = |e: &Effect| matches!(&e.kind, Kind::Fact(FactKind::Billed { last: true, .. }));
+        assert_eq!(count(effects, bills), 3);
+    }
+}
+
+/// What never reaches the KGC is given up when it has died, and the CSC says so.
+#[test]
+fn an_order_that_never_arrives_is_given_up() {
+    let run = faulty(&["block = { packet = \"submit\" }"]);
+    let effects = run.trace(BranchId(0)).effects();
+    let given_up = |e: &Effect| matches!(&e.kind, Kind::Fact(FactKind::Expired { .. }));
+    let when: Vec<u64> = effects.iter().filter(|e| given_up(e)).map(|e| e.t.0 / 1_000_000).collect();
+    assert_eq!(when.len(), 1);
+    assert!((122..=126).contains(&when[0]), "{when:?}");
+    assert_eq!(blocks(effects), 0);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 use voltcast::sim::scenario::{PRESETS, Scenario};
+use voltcast::sim::trace::PacketTag;
+use voltcast::sim::units::PacketName;
 
 /// Values whose inside is described in words.
 const WHOLE: [&str; 6] =
@@ -121,6 +123,19 @@ fn every_key_is_documented_and_nothing_else_is() {
     let missing: Vec<_> = found.difference(&documented).collect();
     let stale: Vec<_> = documented.difference(&found).collect();
     assert!(missing.is_empty() && stale.is_empty(), "not documented: {missing:?}; not there: {stale:?}");
+}
+
+#[test]
+fn every_packet_can_be_named_and_its_name_is_documented() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/scenarios.md")).unwrap();
+    let names: BTreeSet<&str> = PacketTag::ALL.iter().map(|tag| tag.name()).collect();
+    assert_eq!(names.len(), PacketTag::ALL.len());
+    for name in names {
+        assert!(text.contains(&format!("`{name}`")), "{name} is not documented");
+        assert_eq!(PacketName::parse(name).unwrap().to_string(), name);
+    }
+    assert!(PacketName::parse("pbft").unwrap().matches(PacketTag::Blocks));
+    assert!(PacketName::parse("pbft.nothing").is_none());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The chain as somebody outside the gateways keeps it (CONSENSUS.md §3.12): published blocks, checked and applied again, and
 //! SEALs, which show that one is missing. What is missing is asked for; an answer proves itself, so anybody may give it.
+//!
+//! KGC, CSCs and piles follow in full. SEALs go to the KGC only. The others miss a block when a later one comes, or when a σ
+//! that they wait for does not come ([`super::unstored`]).
 
 use super::actor::{ActorId, Role};
 use super::fact::{FactKind, Rule};
@@ -22,6 +25,8 @@ pub struct ChainCopy {
     gateways: u16,
     /// A block is missing and the timer is set; questions asked since.
     waits: Option<u32>,
+    /// Questions asked for want of a σ.
+    missed: u32,
 }
 
 impl ChainCopy {
@@ -32,6 +37,7 @@ impl ChainCopy {
             patience: config.fetch_timeout,
             gateways: config.quorum.n(),
             waits: None,
+            missed: 0,
         }
     }
 
@@ -39,13 +45,14 @@ impl ChainCopy {
         self.follower.chain()
     }
 
-    /// A message of agreement from somebody; whatever is not for followers is ignored.
-    pub fn hear(&mut self, from: Option<ActorId>, msg: &Message, io: &mut Io<'_, '_>) {
+    /// A message of agreement from somebody; whatever is not for followers is ignored. True if the chain has grown.
+    pub fn hear(&mut self, from: Option<ActorId>, msg: &Message, io: &mut Io<'_, '_>) -> bool {
+        let before = self.chain().height();
         match msg {
             Message::Publish(publish) => self.take(publish, from, io),
             Message::Blocks(blocks) => blocks.iter().for_each(|publish| self.take(publish, from, io)),
             Message::Seal(signed) if signed.statement.seq > self.chain().height() => self.on_seal(signed, io),
-            _ => return,
+            _ => return false,
         }
         match (self.missing(), self.waits) {
             (true, None) => {
@@ -58,6 +65,7 @@ impl ChainCopy {
             }
             _ => {}
         }
+        self.chain().height() > before
     }
 
     fn take(&mut self, publish: &Publish, from: Option<ActorId>, io: &mut Io<'_, '_>) {
@@ -78,18 +86,29 @@ impl ChainCopy {
         self.light.height() > self.chain().height() || self.follower.gap()
     }
 
-    /// Asks the next of those who must have it.
-    pub fn on_timer(&mut self, io: &mut Io<'_, '_>) {
-        let Some(asked) = self.waits.filter(|_| self.missing()) else {
-            self.waits = None;
-            return;
-        };
+    /// Asks one gateway for the next blocks; the one after it the next time.
+    fn ask(&self, asked: u32, io: &mut Io<'_, '_>) {
         let sealers: Vec<u16> = self.light.sealers(self.light.height()).map(|who| who.0).collect();
         let all: Vec<u16> = if sealers.is_empty() { (0..self.gateways).collect() } else { sealers };
         if let Some(to) = all.get(asked as usize % all.len()) {
             let from = Seq(self.chain().height().0 + 1);
             io.send(NodeId(*to), Packet::Ask { from });
         }
+    }
+
+    /// A σ that must be in some block by now is in none that is known here.
+    pub fn miss(&mut self, io: &mut Io<'_, '_>) {
+        self.ask(self.missed, io);
+        self.missed = self.missed.saturating_add(1);
+    }
+
+    /// Asks the next of those who must have it.
+    pub fn on_timer(&mut self, io: &mut Io<'_, '_>) {
+        let Some(asked) = self.waits.filter(|_| self.missing()) else {
+            self.waits = None;
+            return;
+        };
+        self.ask(asked, io);
         self.waits = Some(asked.saturating_add(1));
         io.timer(TimerId::Chain, Micros(self.patience.0 << (asked + 1).min(MOST_DOUBLINGS)));
     }

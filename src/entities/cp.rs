@@ -1,6 +1,7 @@
 //! A charging pile: locates and opens the entry for the car in its bay, dispatches power, bills (paper §4.4,
 //! WORLD.md §4, §7.4, §7.5). It acts on what it opened and authenticated, on nothing else.
 
+mod records;
 mod station;
 mod transaction;
 
@@ -16,13 +17,14 @@ use super::io::{Input, Io, Output, PlantEvent, TimerId, cost};
 use super::packet::{Packet, PlugId};
 use super::plant::total;
 use super::setup::Genesis;
+use super::unstored::Unstored;
 use crate::clmmsc::open::{self, EntryKey, Pinned, Receiver};
 use crate::clmmsc::payload::{Delegated, PlugIn};
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{Check, Error, Failure, Flow, Record, RecordId, SigmaId};
-use crate::ledger::{Chain, Digest, Micros};
-use crate::pbft::{self, NodeId};
+use crate::ledger::{Digest, Micros};
+use crate::pbft::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -58,6 +60,8 @@ pub struct Cp {
     pub enrolment: Enrolment,
     genesis: Option<Arc<Genesis>>,
     copy: Option<ChainCopy>,
+    /// What it acts on.
+    unstored: Unstored,
     bay: Option<Bay>,
     /// Verified σ of flow 1 for which a key was asked.
     waiting: BTreeMap<SigmaId, VerifiedSigma>,
@@ -89,6 +93,7 @@ impl Cp {
             enrolment,
             genesis: None,
             copy: None,
+            unstored: Unstored::default(),
             bay: None,
             waiting: BTreeMap::new(),
             nullifiers: BTreeMap::new(),
@@ -113,11 +118,6 @@ impl Cp {
         Some(&self.bay.as_ref()?.transaction.as_ref()?.newest.profile)
     }
 
-    /// The chain as the pile has it, once genesis is made.
-    pub fn chain(&self) -> Option<&Chain> {
-        self.copy.as_ref().map(ChainCopy::chain)
-    }
-
     pub fn step(&mut self, now: Micros, input: Input<'_>, io: &mut Io<'_, '_>) {
         match input {
             Input::Restart(_) => self.enrolment.restart(io),
@@ -130,6 +130,7 @@ impl Cp {
                     copy.on_timer(io);
                 }
             }
+            Input::Timer(TimerId::Stored) => self.look_again(now, io),
             Input::Timer(_) | Input::Wish(_) | Input::Parcel(_) => {}
             Input::Plant(event) => self.on_plant(now, event, io),
             Input::Deliver { from, packet } => match packet {
@@ -145,7 +146,7 @@ impl Cp {
                 Packet::Frame(frame) => self.on_frame(now, from, frame, io),
                 Packet::Grant { limit_w, until } => self.on_grant(now, from, *limit_w, *until, io),
                 Packet::Upload(_) => self.pass_on(from, packet, io),
-                Packet::Pbft(msg) => self.on_publish(self.enrolment.setup.actor(from), msg, io),
+                Packet::Pbft(msg) => self.on_publish(now, self.enrolment.setup.actor(from), msg, io),
                 _ => {}
             },
         }
@@ -340,6 +341,7 @@ impl Cp {
         io.ruled(FactKind::Authenticated { sigma, sender: Digest(opened.sender_rid.0) }, Check::R10);
         self.nullifiers.insert(verified.nullifier(), id);
         self.opened.insert((id, record.rid(&setup.params)));
+        self.acts_on(now, &verified, io);
         self.obey(now, id, &opened.message, io);
     }
 
@@ -450,26 +452,12 @@ impl Cp {
         }
     }
 
-    /// Block of each σ obeyed, once the chain's copy here knows it.
-    fn heights(&self) -> Vec<Option<u64>> {
-        let transaction = self.bay.as_ref().and_then(|bay| bay.transaction.as_ref());
-        let orders = transaction.iter().flat_map(|t| t.older.iter().chain([&t.newest]));
-        let find = |order: &Order| Some(self.chain()?.find(&Digest(order.sigma.0))?.height.0);
-        orders.map(find).collect()
-    }
-
     fn settle(&mut self, io: &mut Io<'_, '_>) {
         self.bill(true, io);
         self.waiting.clear();
         self.bay = None;
         io.out.push(Output::CancelTimer(TimerId::Dispatch));
         self.give_back(io);
-    }
-
-    fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
-        if let Some(copy) = self.copy.as_mut() {
-            copy.hear(from, msg, io);
-        }
     }
 
     pub fn pending(&self) -> Vec<String> {

@@ -2,31 +2,33 @@
 //! (paper §4.2, WORLD.md §4, §7.3).
 
 mod agenda;
+mod post;
 
 pub use agenda::{Instruction, Task};
+pub(super) use post::signcrypt_facts;
 
 use super::actor::{ActorId, Role};
-use super::command::{AreaLimit, Command, DefaultTariff, Period, Profile};
+use super::command::{AreaLimit, DefaultTariff, Period, Profile};
+use super::copy::ChainCopy;
 use super::enrol::{Enrolment, Progress};
-use super::fact::{ActorRule, FactKind, Op, PlanLine};
+use super::fact::{ActorRule, FactKind, PlanLine};
 use super::io::{Input, Io, TimerId, cost};
 use super::packet::Packet;
 use super::plant::{Battery, Share, total};
 use super::schedule::{self, Caps, Standing, Wish};
 use super::setup::{Genesis, TariffTable};
+use super::unstored::Unstored;
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::open::{self, Pinned, Receiver};
-use crate::clmmsc::payload::{Routing, Upload};
-use crate::clmmsc::signcrypt::{self, Envelope, Item, padded_count};
-use crate::clmmsc::{Check, Error, Failure, Flow, KeyPair, Params, PublicRecord, RecordId, SigmaId, Ticket, list};
+use crate::clmmsc::payload::Upload;
+use crate::clmmsc::signcrypt::{self, Envelope, Item};
+use crate::clmmsc::{Check, Error, Failure, KeyPair, Params, PublicRecord, RecordId, SigmaId, Ticket, list};
 use crate::ledger::{Digest, Micros};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// From the first new upload to the plan.
 const COLLECT: Micros = Micros(500_000);
-/// Entries of flow 1 have at least this size, so schedules of up to 9 periods look alike.
-const FLOOR: u32 = 192;
 /// A car that does not say when it leaves is taken to stay so long.
 const STAY: u64 = 28_800;
 
@@ -79,6 +81,9 @@ pub struct Csc {
     defaults: BTreeMap<u16, u32>,
     /// Cars whose transaction was stopped by order, with the departure of that stay.
     stopped: BTreeMap<RecordId, u64>,
+    copy: Option<ChainCopy>,
+    /// What it ordered by, with the packets that brought it to the KGC.
+    unstored: Unstored,
     rogue: Rogue,
 }
 
@@ -107,6 +112,8 @@ impl Csc {
             tariffs: Vec::new(),
             defaults: BTreeMap::new(),
             stopped: BTreeMap::new(),
+            copy: None,
+            unstored: Unstored::default(),
             rogue: Rogue::default(),
         }
     }
@@ -130,15 +137,25 @@ impl Csc {
             }
             Input::Timer(TimerId::Replan) => self.replan(now, io),
             Input::Timer(TimerId::Task) => self.on_task(now, io),
+            Input::Timer(TimerId::Stored) => self.send_again(now, io),
+            Input::Timer(TimerId::Chain) => {
+                if let Some(copy) = self.copy.as_mut() {
+                    copy.on_timer(io);
+                }
+            }
             Input::Timer(_) | Input::Plant(_) | Input::Wish(_) | Input::Parcel(_) => {}
-            Input::Deliver { packet, .. } => match packet {
+            Input::Deliver { from, packet } => match packet {
                 Packet::Answer(wire) => {
                     let progress = self.enrolment.on_answer(now, wire, io);
                     if let Some(boxed) = self.sealed.take_if(|_| progress == Progress::Key) {
                         self.on_list(now, &boxed, io);
                     }
                 }
-                Packet::Letter(genesis) => self.genesis = Some(genesis.clone()),
+                Packet::Letter(genesis) => {
+                    self.copy = Some(ChainCopy::new(&genesis.config));
+                    self.genesis = Some(genesis.clone());
+                }
+                Packet::Pbft(msg) => self.on_publish(now, self.enrolment.setup.actor(from), msg, io),
                 Packet::List(boxed) => self.on_list(now, boxed, io),
                 Packet::Direct(sigma) => self.on_upload(now, sigma, io),
                 _ => {}
@@ -422,82 +439,12 @@ impl Csc {
         }
     }
 
-    /// One σ for all, and beside it the routing list for the KGC alone.
-    fn send(&mut self, now: Micros, orders: &[(PublicRecord, Profile)], io: &mut Io<'_, '_>) {
-        let setup = self.enrolment.setup.clone();
-        let messages: Vec<Vec<u8>> =
-            orders.iter().map(|(_, profile)| Command::Profile(profile.clone()).encode()).collect();
-        let items: Vec<Item<'_>> =
-            orders.iter().zip(&messages).map(|((to, _), message)| Item { to, message }).collect();
-        let Some(sigma) = self.signcrypt(now, Flow::COMMAND, FLOOR, &items, io) else { return };
-        let class = |to: &PublicRecord| to.record.class().unwrap_or(crate::clmmsc::Class::Id);
-        let receivers = orders.iter().map(|(to, _)| (class(to), to.record.f())).collect();
-        let routing = Routing::whole(SigmaId(sigma.0.0), receivers).encode();
-        let to_kgc = [Item { to: &setup.kgc, message: &routing }];
-        let Some(list) = self.signcrypt(now, Flow::ROUTING, 64, &to_kgc, io) else { return };
-        let kgc = setup.kgc_node();
-        io.send(kgc, Packet::Submit { gateways: vec![], sigma: sigma.1 });
-        io.send(kgc, Packet::Direct(list.1));
-    }
-
-    fn signcrypt(
-        &mut self,
-        now: Micros,
-        flow: Flow,
-        floor: u32,
-        items: &[Item<'_>],
-        io: &mut Io<'_, '_>,
-    ) -> Option<(Digest, Arc<[u8]>)> {
-        let setup = self.enrolment.setup.clone();
-        let ticket = self.enrolment.spend(now, io);
-        let (Some(key), Some(ticket)) = (self.enrolment.key().cloned(), ticket) else {
-            let (what, reason) = ("command".to_owned(), "no ticket is left for this hour".to_owned());
-            io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En4);
-            return None;
-        };
-        let pad_to = if setup.pad && flow == Flow::COMMAND { padded_count(items.len() as u32) } else { 0 };
-        let envelope = Envelope { flow, created: setup.unix(now).0, ttl: setup.ttl, floor, pad_to };
-        let rand32 = io.rand32();
-        let made = match &self.rogue.0 {
-            None => signcrypt::signcrypt(&setup.params, &envelope, &key, ticket, items, &rand32),
-            Some(how) => how(&setup.params, &envelope, &key, ticket, items, &rand32),
-        };
-        match made {
-            Ok(made) => {
-                signcrypt_facts(&made, flow, items.len() as u32, io);
-                Some((Digest(made.id.0), made.bytes.into()))
-            }
-            Err(error) => {
-                let (what, reason) = ("command".to_owned(), error.name().to_owned());
-                io.ruled(FactKind::Refused { what, reason, sigma: None, from: None }, ActorRule::En4);
-                None
-            }
-        }
-    }
-
     pub fn pending(&self) -> Vec<String> {
-        self.enrolment.pending().into_iter().collect()
+        let waits = self.unstored.names().map(|id| format!("waits for σ {} on the chain", id.short(8)));
+        self.enrolment.pending().into_iter().chain(waits).collect()
     }
 
     pub fn id(&self) -> ActorId {
         ActorId::new(Role::Csc, self.enrolment.me.index)
     }
-}
-
-/// The sub-steps of one signcryption, with their share of its cost, and the result.
-pub(super) fn signcrypt_facts(made: &signcrypt::Signcrypted, flow: Flow, n: u32, io: &mut Io<'_, '_>) {
-    io.bench.charge(cost::SIGNCRYPT + cost::RECEIVER * u64::from(n));
-    let steps = [
-        (Op::OneTimeKey, 1, 60),
-        (Op::SharedSecrets, n, 90 * n),
-        (Op::SealEntries, n, 15 * n),
-        (Op::SortByTag, n, n),
-        (Op::MerkleRoot, n, 4 * n),
-        (Op::InnerSignature, 1, 70),
-        (Op::OuterSignature, 1, 70),
-    ];
-    for (op, count, cost_us) in steps {
-        io.fact(FactKind::Step { op, count, cost_us });
-    }
-    io.fact(FactKind::Signcrypted { sigma: Digest(made.id.0), flow: flow.code(), n, l: made.l });
 }

@@ -247,7 +247,7 @@ pub enum FactKind {
         sigma: Digest,
         gateways: Vec<ActorId>,
     },
-    /// No block took σ while it lived: the KGC no longer sends it on.
+    /// No block took σ while it lived: KGC or CSC no longer send it on.
     Expired {
         sigma: Digest,
     },

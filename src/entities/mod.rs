@@ -19,6 +19,7 @@ pub mod plant;
 pub mod schedule;
 pub mod setup;
 pub mod stub;
+pub mod unstored;
 
 pub use cp::Cp;
 pub use csc::Csc;

@@ -58,6 +58,42 @@ pub enum PacketTag {
 }
 
 impl PacketTag {
+    /// One of each name.
+    pub const ALL: [PacketTag; 32] = [
+        PacketTag::Request,
+        PacketTag::Answer,
+        PacketTag::List,
+        PacketTag::Submit,
+        PacketTag::Route,
+        PacketTag::Area,
+        PacketTag::Direct(4),
+        PacketTag::Offer,
+        PacketTag::Frame,
+        PacketTag::Letter,
+        PacketTag::DataSet,
+        PacketTag::PrePrepare,
+        PacketTag::Prepare,
+        PacketTag::Commit,
+        PacketTag::ViewChange,
+        PacketTag::NewView,
+        PacketTag::Fetch,
+        PacketTag::Body,
+        PacketTag::Seal,
+        PacketTag::Publish,
+        PacketTag::Evidence,
+        PacketTag::Complaint,
+        PacketTag::Claim,
+        PacketTag::Ask,
+        PacketTag::Draw,
+        PacketTag::Grant,
+        PacketTag::Upload,
+        PacketTag::Checkpoint,
+        PacketTag::Status,
+        PacketTag::Blocks,
+        PacketTag::Snapshot,
+        PacketTag::Stable,
+    ];
+
     /// Name in scenario files and logs (`route`, `pbft.prepare`).
     pub fn name(self) -> &'static str {
         match self {

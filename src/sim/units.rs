@@ -170,39 +170,18 @@ impl fmt::Display for Pattern {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PacketName(&'static str);
 
-/// Every name that [`PacketTag::name`] gives, and the one for all of consensus.
-const PACKET_NAMES: [&str; 21] = [
-    "request",
-    "answer",
-    "list",
-    "submit",
-    "route",
-    "area",
-    "direct",
-    "offer",
-    "frame",
-    "letter",
-    "pbft",
-    "pbft.dataset",
-    "pbft.pre-prepare",
-    "pbft.prepare",
-    "pbft.commit",
-    "pbft.view-change",
-    "pbft.new-view",
-    "pbft.fetch",
-    "pbft.body",
-    "pbft.seal",
-    "pbft.publish",
-];
+/// The name for all that gateways exchange.
+const CONSENSUS: &str = "pbft";
 
 impl PacketName {
     pub fn parse(text: &str) -> Option<Self> {
-        PACKET_NAMES.into_iter().find(|name| *name == text).map(PacketName)
+        let names = PacketTag::ALL.iter().map(|tag| tag.name());
+        names.chain([CONSENSUS]).find(|name| *name == text).map(PacketName)
     }
 
     pub fn matches(&self, tag: PacketTag) -> bool {
         let name = tag.name();
-        name == self.0 || self.0 == "pbft" && name.starts_with("pbft.")
+        name == self.0 || self.0 == CONSENSUS && name.starts_with("pbft.")
     }
 }
 

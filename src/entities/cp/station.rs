@@ -169,6 +169,7 @@ impl Cp {
         io.ruled(FactKind::Authenticated { sigma, sender: Digest(opened.sender_rid.0) }, Check::R10);
         self.nullifiers.insert(verified.nullifier(), id);
         self.opened.insert((id, rid));
+        self.acts_on(now, verified, io);
         match Command::decode(flow, &opened.message) {
             Ok(command) => {
                 let kind = command.kind();

@@ -117,9 +117,9 @@ impl Csc {
             receivers.iter().filter_map(|actor| genesis.record(*actor)).map(|record| (record.rid, record)).collect();
         let message = command.encode();
         let items: Vec<Item<'_>> = records.values().map(|to| Item { to: *to, message: &message }).collect();
-        let Some((_, sigma)) = self.signcrypt(now, flow, 64, &items, io) else { return };
+        let Some((id, sigma)) = self.signcrypt(now, flow, 64, &items, io) else { return };
         let gateways = gateways.into_iter().collect();
-        io.send(self.enrolment.setup.kgc_node(), Packet::Submit { gateways, sigma });
+        self.submit(now, id, vec![Packet::Submit { gateways, sigma }], io);
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod routing;
 
-use routing::{Half, Routed};
+use routing::Half;
 
 use super::actor::{ActorId, Role};
 use super::copy::ChainCopy;
@@ -13,6 +13,7 @@ use super::fact::{ActorRule, FactKind};
 use super::io::{Input, Io, Output, TimerId, Wish, cost};
 use super::packet::Packet;
 use super::setup::{Genesis, Setup};
+use super::unstored::Unstored;
 use crate::clmmsc::channel::{self, Purpose};
 use crate::clmmsc::keys::IssuedItem;
 use crate::clmmsc::kgc::{Desk, Granted, Issue, MasterKey, User};
@@ -44,7 +45,8 @@ pub struct Kgc {
     attached: BTreeMap<ActorId, u16>,
     halves: BTreeMap<SigmaId, Half>,
     opened: BTreeSet<SigmaId>,
-    routed: BTreeMap<SigmaId, Routed>,
+    /// What it routed.
+    routed: Unstored,
     copy: Option<ChainCopy>,
 }
 
@@ -75,7 +77,7 @@ impl Kgc {
             attached: BTreeMap::new(),
             halves: BTreeMap::new(),
             opened: BTreeSet::new(),
-            routed: BTreeMap::new(),
+            routed: Unstored::default(),
             copy: None,
         }
     }
@@ -137,7 +139,7 @@ impl Kgc {
                 Packet::Request(wire) => self.on_request(now, from, wire, io),
                 Packet::Submit { gateways, sigma } => self.on_submit(now, gateways, sigma, io),
                 Packet::Direct(sigma) => self.on_routing(now, sigma, io),
-                Packet::Pbft(msg) => self.on_publish(self.setup.actor(from), msg, io),
+                Packet::Pbft(msg) => self.on_publish(now, self.setup.actor(from), msg, io),
                 _ => {}
             },
         }
@@ -324,7 +326,7 @@ impl Kgc {
             let missing = self.setup.pinned().filter(|actor| !self.records.contains_key(actor));
             all.extend(missing.map(|actor| format!("waits for the request of {actor}")));
         }
-        all.extend(self.routed.keys().map(|id| format!("waits for σ {} on the chain", Digest(id.0).short(8))));
+        all.extend(self.routed.names().map(|id| format!("waits for σ {} on the chain", id.short(8))));
         all
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Half {
     parts: BTreeMap<u16, Vec<(Class, [u8; 32])>>,
     /// Number of parts; 0 while none has come.
     wanted: u16,
+    /// The σ of flow 6 that brought them.
+    lists: Vec<SigmaId>,
 }
 
 impl Half {
@@ -36,21 +38,18 @@ impl Half {
     }
 }
 
-/// A routed σ that is not yet known to be stored.
-#[derive(Clone, Debug)]
-pub(super) struct Routed {
-    packet: Packet,
-    at: Micros,
-    wait: u64,
-    expires: u64,
-}
-
 impl Kgc {
     fn half(&mut self, now: Micros, id: SigmaId, io: &mut Io<'_, '_>) -> &mut Half {
         if self.halves.is_empty() {
             io.timer(TimerId::Pair, PAIR_PATIENCE);
         }
-        self.halves.entry(id).or_insert(Half { since: now, sigma: None, parts: BTreeMap::new(), wanted: 0 })
+        self.halves.entry(id).or_insert(Half {
+            since: now,
+            sigma: None,
+            parts: BTreeMap::new(),
+            wanted: 0,
+            lists: vec![],
+        })
     }
 
     /// Verifies; a failure is a fact.
@@ -77,6 +76,10 @@ impl Kgc {
     pub(super) fn on_submit(&mut self, now: Micros, gateways: &[u16], bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
         let Some(verified) = self.verified(now, bytes, io) else { return };
         let id = verified.id();
+        let stored = self.chain().is_some_and(|chain| chain.find(&Digest(id.0)).is_some());
+        if stored || self.routed.has(&Digest(id.0)) {
+            return; // The CSC does not know yet.
+        }
         if matches!(verified.header().flow, Flow::GATEWAY | Flow::PILE) {
             // Gateways and piles are public: they are named beside σ.
             let gateways = gateways.iter().copied().filter(|index| *index < self.setup.n).collect();
@@ -90,6 +93,9 @@ impl Kgc {
     pub(super) fn on_routing(&mut self, now: Micros, bytes: &Arc<[u8]>, io: &mut Io<'_, '_>) {
         let Some(verified) = self.verified(now, bytes, io) else { return };
         let sigma = Digest(verified.id().0);
+        if self.opened.contains(&verified.id()) {
+            return; // The CSC repeats it beside its σ.
+        }
         match self.open_routing(&verified, io) {
             Ok(list) => {
                 self.opened.insert(verified.id());
@@ -101,6 +107,7 @@ impl Kgc {
                     (half.wanted, half.parts) = (list.parts, BTreeMap::new());
                 }
                 half.parts.insert(list.part, list.receivers);
+                half.lists.push(verified.id());
                 self.route(now, id, io);
             }
             Err(failure) => {
@@ -164,8 +171,7 @@ impl Kgc {
         let to = gateways.into_iter().map(NodeId).collect();
         io.out.push(Output::Fan { to, packet: packet.clone() });
         let wait = 2 * self.setup.agreement.t0.0;
-        self.routed.insert(id, Routed { packet, at: now, wait, expires });
-        io.timer(TimerId::Stored, Micros(wait));
+        self.routed.expect(now, Digest(id.0), vec![packet], wait, expires, io);
     }
 
     /// A ciphertext of the workload: made elsewhere, and its home gateway is known.
@@ -180,7 +186,10 @@ impl Kgc {
         let over = |half: &Half| half.since.0 + PAIR_PATIENCE.0 <= now.0;
         let late: Vec<SigmaId> = self.halves.iter().filter(|(_, h)| over(h)).map(|(id, _)| *id).collect();
         for id in late {
-            self.halves.remove(&id);
+            // If they are sent once more, both halves count again.
+            for list in self.halves.remove(&id).into_iter().flat_map(|half| half.lists) {
+                self.opened.remove(&list);
+            }
             let reason = "the other of the two packets never came".to_owned();
             let (what, sigma) = ("routing".to_owned(), Some(Digest(id.0)));
             io.ruled(FactKind::Refused { what, reason, sigma, from: None }, ActorRule::En2);
@@ -193,34 +202,20 @@ impl Kgc {
     /// What is not on the chain in time goes to all gateways (CONSENSUS.md §4.1).
     pub(super) fn repeat(&mut self, now: Micros, io: &mut Io<'_, '_>) {
         let unix = self.setup.unix(now).0;
-        let late: Vec<SigmaId> = self.routed.iter().filter(|(_, r)| r.expires < unix).map(|(id, _)| *id).collect();
-        for id in late {
-            self.routed.remove(&id);
-            io.ruled(FactKind::Expired { sigma: Digest(id.0) }, ActorRule::En2);
+        let due = self.routed.due(now, unix, 8 * self.setup.agreement.t0.0, io);
+        for sigma in due.dead {
+            io.ruled(FactKind::Expired { sigma }, ActorRule::En2);
         }
-        let most = 8 * self.setup.agreement.t0.0;
-        for routed in self.routed.values_mut().filter(|routed| routed.at.0 + routed.wait <= now.0) {
-            let to = (0..self.setup.n).map(NodeId).collect();
-            io.out.push(Output::Fan { to, packet: routed.packet.clone() });
-            routed.at = now;
-            routed.wait = (routed.wait * 2).min(most);
-        }
-        if let Some(next) = self.routed.values().map(|r| r.at.0 + r.wait).min() {
-            io.timer(TimerId::Stored, Micros(next.saturating_sub(now.0)));
+        let to: Arc<[NodeId]> = (0..self.setup.n).map(NodeId).collect();
+        for packet in due.again {
+            io.out.push(Output::Fan { to: to.clone(), packet });
         }
     }
 
-    pub(super) fn on_publish(&mut self, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
+    pub(super) fn on_publish(&mut self, now: Micros, from: Option<ActorId>, msg: &pbft::Message, io: &mut Io<'_, '_>) {
         let Some(copy) = self.copy.as_mut() else { return };
-        let before = copy.chain().height();
-        copy.hear(from, msg, io);
-        let chain = copy.chain();
-        if chain.height() == before {
-            return;
-        }
-        self.routed.retain(|id, _| chain.find(&Digest(id.0)).is_none());
-        if self.routed.is_empty() {
-            io.out.push(Output::CancelTimer(TimerId::Stored));
+        if copy.hear(from, msg, io) {
+            self.routed.settle(now, copy.chain(), io);
         }
     }
 }
