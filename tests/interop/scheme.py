@@ -188,6 +188,16 @@ def root_of(hashes, node):
     return node(root_of(hashes[:k], node), root_of(hashes[k:], node))
 
 
+def siblings(hashes, j, node):
+    """From the leaf to the root."""
+    if len(hashes) == 1:
+        return []
+    k = 1 << (len(hashes) - 1).bit_length() - 1
+    if j < k:
+        return siblings(hashes[:k], j, node) + [root_of(hashes[k:], node)]
+    return siblings(hashes[k:], j - k, node) + [root_of(hashes[:k], node)]
+
+
 def node(left, right):
     return h32("node", left, right)
 
@@ -312,6 +322,14 @@ def decapsulate(sigma, key):
     return kem(sigma.ctx, key.rid, key.sk * sigma.t)
 
 
+def release(params, header, now, key, since, pile, answered):
+    """E1 to E5; `pile` and the pairs of σ_id and rid in `answered` in hex."""
+    sigma = Sigma(params, header, now, header_only=True)
+    check_receiver(params, sigma, key.rec, since)
+    refuse_if(any(sid == sigma.id.hex() and rid != pile for sid, rid in answered), "Replay")
+    return decapsulate(sigma, key)
+
+
 def open_entry(params, sigma, rec, k, pinned, since=0, ledger=(), opened=()):
     """R1 (its look-up) to R10; `pinned` None: any. Gives message and rid of the sender."""
     try:
@@ -365,6 +383,15 @@ def check_complaint(params, sigma, b):
     a1, a2 = s * BASE - c * pk, s * sigma.t - c * z
     refuse_if(hs("dleq", sigma.ctx, rid, z.enc(), a1.enc(), a2.enc()) != c, "Dleq")
     return rec, kem(sigma.ctx, rid, z)
+
+
+def slice_of(b, sigma, j):
+    path = b"".join(siblings(sigma.leaves, j, node))
+    return b"CLP1" + b[:452] + u32(j) + sigma.entries[j] + path
+
+
+def receipt(k, sigma_id, status):
+    return h16("ack", k, sigma_id, u8(status))
 
 
 def check_slice(params, b, now):
