@@ -103,28 +103,14 @@ pub fn signcrypt(
     signcrypt_signed_by(params, env, sender, ticket, items, rand32, &schnorr::sign_with)
 }
 
-/// A σ like any other but for the inner signature, which is over something else: its sender owns up to nothing.
-/// Public verification passes; every receiver refuses it at R10.
-pub(crate) fn signcrypt_disowned(
-    params: &Params,
-    env: &Envelope,
-    sender: &KeyPair,
-    ticket: Ticket,
-    items: &[Item<'_>],
-    rand32: &[u8; 32],
-) -> Result<Signcrypted, Error> {
-    signcrypt_signed_by(params, env, sender, ticket, items, rand32, &|name, rid, sk, nk, message, rand| {
-        let mut other = *message;
-        other[0] ^= u8::from(name == Name::Inner);
-        schnorr::sign_with(name, rid, sk, nk, &other, rand)
-    })
-}
-
 /// How the two signatures are made; arguments as [`schnorr::sign_with`].
-pub(super) type Sign<'a> = &'a dyn Fn(Name, &RecordId, &Scalar, &[u8; 32], &Message, &[u8; 32]) -> Signature;
+pub(crate) type Sign<'a> = &'a dyn Fn(Name, &RecordId, &Scalar, &[u8; 32], &Message, &[u8; 32]) -> Signature;
 
-/// Signcrypts with signatures from `sign`.
-pub(super) fn signcrypt_signed_by(
+/// Signcrypts with signatures from `sign`: rogue senders make theirs in other ways.
+///
+/// # Errors
+/// As [`signcrypt`].
+pub(crate) fn signcrypt_signed_by(
     params: &Params,
     env: &Envelope,
     sender: &KeyPair,

@@ -293,11 +293,11 @@ pub(super) struct Outer {
     x: RistrettoPoint,
     r: RistrettoPoint,
     z: Scalar,
-    e: Scalar,
+    pub(super) e: Scalar,
     pub(super) h: Scalar,
     pub(super) g: Scalar,
     pub(super) b: Scalar,
-    n: [u8; 32],
+    pub(super) n: [u8; 32],
 }
 
 /// How 32 bytes become a point: [`group::dec`].

@@ -212,7 +212,8 @@ class Maker:
         lent = ss.rec.rec + s.enc_scalar(ss.sk)
         routes = b"".join(bytes([cls]) + rng.randbytes(32) for cls in (s.ID, s.SS, s.ID))
         good = [(4, b"\x01\x00" + numbers), (4, b"\x01\x09" + numbers + ss.rec.rec),
-                (4, b"\x01\x02" + numbers + receipts), (4, b"\x01\x0b" + numbers + ss.rec.rec + receipts), (5, b"\x01\x01" + rng.randbytes(48) + times),
+                (4, b"\x01\x02" + numbers + receipts), (4, b"\x01\x0b" + numbers + ss.rec.rec + receipts),
+                (5, b"\x01\x01" + rng.randbytes(48) + times),
                 (5, b"\x01\x02" + rng.randbytes(48) + times + lent),
                 (6, b"\x01\x00\x01\x00\x02\x00" + s.u32(3) + rng.randbytes(32) + routes)]
         for flow, m in good:

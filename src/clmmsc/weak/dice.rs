@@ -3,52 +3,34 @@
 
 use crate::clmmsc::channel::seal_answer_under;
 use crate::clmmsc::hash::{hs, label};
-use crate::clmmsc::keys::{IssuedItem, KeyPair, Ticket};
+use crate::clmmsc::keys::{IssuedItem, KeyPair};
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::pseudonym::Identity;
 use crate::clmmsc::request::ACCEPTED;
 use crate::clmmsc::schnorr::{self, Message, Name, Signature};
-use crate::clmmsc::signcrypt::{Envelope, Item, Signcrypted, signcrypt_signed_by};
-use crate::clmmsc::{Error, Params};
+use crate::clmmsc::{Error, Params, RecordId};
+use curve25519_dalek::scalar::Scalar;
 
 /// A signature with the nonce HS("nonce"; rand32): neither key nor message are in it.
 pub(crate) fn sign(name: Name, key: &KeyPair, m: &Message, rand32: &[u8; 32]) -> Signature {
     schnorr::respond(name, &key.public().rid, key.sk(), &hs(label::NONCE, &[rand32]), m)
 }
 
-/// Signcrypts with both nonces from `rand32` alone.
-///
-/// # Errors
-/// As the scheme's own.
-pub(crate) fn signcrypt(
-    params: &Params,
-    env: &Envelope,
-    sender: &KeyPair,
-    ticket: Ticket,
-    items: &[Item<'_>],
+/// How both signatures of a σ are made, as [`sign`]: with the nonce HS("nonce"; rand32).
+pub(crate) fn nonces_from(
     rand32: &[u8; 32],
-) -> Result<Signcrypted, Error> {
+) -> impl Fn(Name, &RecordId, &Scalar, &[u8; 32], &Message, &[u8; 32]) -> Signature {
     let nonce = hs(label::NONCE, &[rand32]);
-    signcrypt_signed_by(params, env, sender, ticket, items, rand32, &|name, rid, sk, _, m, _| {
-        schnorr::respond(name, rid, sk, &nonce, m)
-    })
+    move |name, rid, sk, _, m, _| schnorr::respond(name, rid, sk, &nonce, m)
 }
 
-/// Makes a σ again from the same `rand32`, but draws the inner nonce afresh from `again`.
-///
-/// # Errors
-/// As the scheme's own.
-pub(crate) fn signcrypt_again(
-    params: &Params,
-    env: &Envelope,
-    sender: &KeyPair,
-    ticket: Ticket,
-    items: &[Item<'_>],
-    (rand32, again): (&[u8; 32], &[u8; 32]),
-) -> Result<Signcrypted, Error> {
-    signcrypt_signed_by(params, env, sender, ticket, items, rand32, &|name, rid, sk, nk, m, hedge| {
+/// As it should be, but the inner nonce is drawn afresh from `again` when a σ is made a second time.
+pub(crate) fn inner_nonce_from(
+    again: &[u8; 32],
+) -> impl Fn(Name, &RecordId, &Scalar, &[u8; 32], &Message, &[u8; 32]) -> Signature {
+    move |name, rid, sk, nk, m, hedge| {
         schnorr::sign_with(name, rid, sk, nk, m, if name == Name::Inner { again } else { hedge })
-    })
+    }
 }
 
 /// Issues with r = HS("kgc-r"; kf, s, class and role, f, X, rand32): network and validity are not in it.

@@ -2,9 +2,9 @@
 
 use crate::clmmsc::hash::{h32, h64, label};
 use crate::clmmsc::open::{EntryKey, Opened, Receiver, open_with};
-use crate::clmmsc::schnorr::Message;
+use crate::clmmsc::schnorr::{self, Message, Name};
 use crate::clmmsc::verify::{Outer, VerifiedSigma, check_format, check_ticket_and_time};
-use crate::clmmsc::wire::{FIXED, take};
+use crate::clmmsc::wire::{CONTEXT, FIXED, SIGNED, take};
 use crate::clmmsc::{Failure, Params, group};
 use curve25519_dalek::scalar::Scalar;
 use std::sync::Arc;
@@ -24,6 +24,21 @@ pub(crate) fn verify(params: &Params, bytes: &Arc<[u8]>, now: u64) -> Result<Ver
     let mut head = outer.verified(params, bytes, header);
     head.ctx = context(params, bytes);
     VerifiedSigma::with_body(head, bytes)
+}
+
+/// What the outer signature signs if the root is left out.
+pub(crate) fn without_root(params: &Params, head: &[u8]) -> Message {
+    h64(label::OM, &[&params.id, &head[..CONTEXT], &head[CONTEXT + 32..SIGNED]])
+}
+
+/// V1–V6 of a σ whose outer signature is over [`without_root`].
+pub(crate) fn verify_rootless(params: &Params, bytes: &Arc<[u8]>, now: u64) -> Result<VerifiedSigma, Failure> {
+    let header = check_format(params, bytes, false)?;
+    check_ticket_and_time(params, &header, now)?;
+    let mut outer = Outer::read(params, bytes, &header)?;
+    outer.e = schnorr::challenge(Name::Outer, &header.ticket.rid(params), &outer.n, &without_root(params, bytes));
+    outer.check(params)?;
+    VerifiedSigma::with_body(outer.verified(params, bytes, header), bytes)
 }
 
 /// What α signs if the entries are left out.

@@ -1,10 +1,11 @@
 //! Mission "Cut and paste": people who hold good ciphertexts build new ones from the pieces (A8, A9, A10, A11, A16).
 
-use super::pieces::{Build, CARS, L, ORDERS, Ties, Victim, entries};
+use super::pieces::{Build, CARS, L, ORDERS, Ties, Victim, entries, reroot};
 use super::{Attack, Stuck, Trial};
 use crate::clmmsc::open::{Opened, locate, open};
 use crate::clmmsc::schnorr::{self, Name};
 use crate::clmmsc::signcrypt::{Envelope, Item, entry_keys, signcrypt};
+use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::weak::{lax, unbound};
 use crate::clmmsc::wire::{CAPSULE, FIXED, HEADER, PLAIN_EXTRA, TAG, take};
 use crate::clmmsc::{Check, Class, Error, Failure, Flow, Role, Ticket, aead, group};
@@ -25,7 +26,7 @@ pub(super) const ATTACKS: [Attack; 5] = [
             "put an entry of another ciphertext in the place of each, and sort again",
         ],
         expected: "V1 Length, V5 Signature (n is signed), V6 TagOrder, V6 Root",
-        control: "the root is in the header but nobody compares it with the entries",
+        control: "the root is not signed: the outer signature leaves it out, and α is over ctx only",
         run: a8,
     },
     Attack {
@@ -34,7 +35,7 @@ pub(super) const ATTACKS: [Attack; 5] = [
         role: "A car that has opened its own entry: it knows k, kS, the capsule and what a good entry looks like.",
         moves: &["encrypt another message under the own k, in the own place", "show the result as the company's word"],
         expected: "V6 Root",
-        control: "the root is in the header but nobody compares it with the entries",
+        control: "the root is not signed: the outer signature leaves it out, and α is over ctx only",
         run: a9,
     },
     Attack {
@@ -134,7 +135,7 @@ fn collages(good: &[u8], other: &[u8]) -> Vec<(String, Vec<u8>, Check, Error)> {
 
 fn a8(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let (good, other) = (orders(people)?, orders(people)?);
-    let honest = people.gateway(&good)?;
+    people.gateway(&good)?;
     for (tried, bytes, check, error) in collages(&good, &other) {
         trial.refused(tried, check, error, people.gateway(&bytes));
     }
@@ -142,46 +143,73 @@ fn a8(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     fewer[24..28].copy_from_slice(&(CARS.len() as u32 - 1).to_le_bytes());
     trial.refused("first entry dropped and n corrected", Check::V5, Error::Signature, people.gateway(&fewer));
 
-    // The control: ev0's entry gives way to one of the other ciphertext.
+    // The control: ev0's entry gives way to one of the other ciphertext, and the root to the one that fits.
+    let victim = rootless(people)?;
+    let honest = unbound::verify_rootless(&people.params, &victim.bytes, NOW)?;
     let index = locate(&honest, &people.k(&honest, "ev0")?)?.index as usize;
-    let mut spliced = entries(&good);
+    let mut spliced = victim.entries();
     spliced[index] = entries(&other)[0].clone();
     spliced.sort();
-    let outcome = lax::without_body(&people.params, &rejoin(&good, &spliced).into(), NOW);
+    let outcome = rerooted(people, &victim, &spliced)?;
     trial.breaks("a strange entry for that of ev0", outcome.is_ok(), verdict(&outcome));
     let Ok(stored) = outcome else { return Ok(()) };
-    let (meant, got) = (people.open(&honest, "ev0")?, people.open(&stored, "ev0")?);
-    let gone = got.as_ref().is_err_and(|e| e.error == Error::NotAReceiver) && says(&meant, ORDERS[0]);
+    let got = open_rootless(people, &stored, "ev0")?;
+    let gone = got.as_ref().is_err_and(|e| e.error == Error::NotAReceiver);
     trial.breaks("ev0 opens what the gateways stored", gone, format!("{}: `stop charging` is gone", words(&got)));
-    let got = people.open(&stored, "ev1")?;
+    let got = open_rootless(people, &stored, "ev1")?;
     trial.breaks("ev1 opens it and notices nothing", says(&got, ORDERS[1]), words(&got));
     Ok(())
+}
+
+/// The CSC's orders in a scheme that does not sign the root; they open.
+fn rootless(people: &mut People) -> Result<Victim, Stuck> {
+    let victim = Victim::new(people, Ties::RootUnsigned)?;
+    let honest = unbound::verify_rootless(&people.params, &victim.bytes, NOW)?;
+    let opened = open_rootless(people, &honest, "ev0")?;
+    if says(&opened, ORDERS[0]) { Ok(victim) } else { Err("the control does not work for honest people".into()) }
+}
+
+/// What that scheme's gateways say of other entries under a root that fits them.
+fn rerooted(people: &People, victim: &Victim, list: &[Vec<u8>]) -> Result<Result<VerifiedSigma, Failure>, Stuck> {
+    let forged = reroot(&people.params, &victim.bytes, list)?;
+    Ok(unbound::verify_rootless(&people.params, &forged, NOW))
+}
+
+fn open_rootless(people: &People, sigma: &VerifiedSigma, name: &str) -> Result<Result<Opened, Failure>, Stuck> {
+    let (k, inner) = (people.k(sigma, name)?, Ties::RootUnsigned.inner());
+    Ok(people.receiving(name, &["csc"], |who| unbound::open(&people.params, sigma, who, &k, inner))?)
 }
 
 fn a9(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let good = orders(people)?;
     let sigma = people.gateway(&good)?;
-    let k = people.k(&sigma, "ev1")?;
-    let index = locate(&sigma, &k)?.index as usize;
-    let (tag, ke) = entry_keys(k.as_bytes());
-    let mut list = entries(&good);
-    let inside = aead::open(&ke, &list[index][TAG..]).ok_or("ev1 could not open its own entry")?;
-    let ks = <[u8; 16]>::try_from(&inside[..16]).map_err(|_| "no kS")?;
     let lie = b"charge 22 kW for free";
-    let f = people.record("ev1")?.f();
-    list[index] = [&tag[..], &aead::seal(&ke, &plain(&ks, &f, lie, L))].concat();
-    let forged = rejoin(&good, &list);
+    let forged = rejoin(&good, &rewritten(people, &sigma, &entries(&good), lie)?);
     trial.refused("ev1's entry rewritten under its own k", Check::V6, Error::Root, people.gateway(&forged));
 
-    let outcome = lax::without_body(&people.params, &forged.into(), NOW);
-    let opened = match &outcome {
-        Ok(sigma) => people.open(sigma, "ev1")?,
+    let victim = rootless(people)?;
+    let sigma = unbound::verify_rootless(&people.params, &victim.bytes, NOW)?;
+    let list = rewritten(people, &sigma, &victim.entries(), lie)?;
+    let opened = match &rerooted(people, &victim, &list)? {
+        Ok(sigma) => open_rootless(people, sigma, "ev1")?,
         Err(failure) => Err(*failure),
     };
     let csc = people.record("csc")?;
     let broke = opened.as_ref().is_ok_and(|o| *o.message == lie && o.sender == csc);
     trial.breaks("ev1's pile opens it", broke, format!("{}, signed by the company", words(&opened)));
     Ok(())
+}
+
+/// The entries with that of ev1 written anew by ev1.
+fn rewritten(people: &People, sigma: &VerifiedSigma, list: &[Vec<u8>], lie: &[u8]) -> Result<Vec<Vec<u8>>, Stuck> {
+    let k = people.k(sigma, "ev1")?;
+    let index = locate(sigma, &k)?.index as usize;
+    let (tag, ke) = entry_keys(k.as_bytes());
+    let inside = aead::open(&ke, &list[index][TAG..]).ok_or("ev1 could not open its own entry")?;
+    let ks = <[u8; 16]>::try_from(&inside[..16]).map_err(|_| "no kS")?;
+    let mut list = list.to_vec();
+    list[index] = [&tag[..], &aead::seal(&ke, &plain(&ks, &people.record("ev1")?.f(), lie, L))].concat();
+    Ok(list)
 }
 
 /// The victim's entries in a σ of the rival, under its own ticket and T, or under a copy of the victim's T: then the rival

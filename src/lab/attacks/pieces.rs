@@ -2,9 +2,10 @@
 
 use crate::clmmsc::open::inner_digest;
 use crate::clmmsc::schnorr::{self, Message, Name, Signature};
+use crate::clmmsc::verify::context;
 use crate::clmmsc::weak::unbound;
-use crate::clmmsc::wire::{ENTRY_EXTRA, HEADER};
-use crate::clmmsc::{Class, Error, Flow, Record, Role, group};
+use crate::clmmsc::wire::{CONTEXT, ENTRY_EXTRA, HEADER, SIGNED};
+use crate::clmmsc::{Class, Error, Flow, Params, Record, Role, group};
 use crate::lab::forge::{Draft, Hand, plain};
 use crate::lab::people::{People, scalar};
 use curve25519_dalek::ristretto::RistrettoPoint;
@@ -28,6 +29,8 @@ pub(super) enum Ties {
     AlphaOverContext,
     /// α leaves out everything.
     AlphaOverNothing,
+    /// Neither α nor the outer signature covers the root.
+    RootUnsigned,
 }
 
 impl Ties {
@@ -35,7 +38,7 @@ impl Ties {
     pub fn inner(self) -> fn(&[u8; 32], &[u8; 32]) -> Message {
         match self {
             Ties::Scheme | Ties::EncryptThenSign => inner_digest,
-            Ties::AlphaOverContext => unbound::over_context,
+            Ties::AlphaOverContext | Ties::RootUnsigned => unbound::over_context,
             Ties::AlphaOverNothing => unbound::over_nothing,
         }
     }
@@ -110,7 +113,12 @@ impl Build<'_> {
         let ticket = Hand::of(people.pair(self.ticket)?);
         let outer = if self.ties == Ties::EncryptThenSign { ticket } else { draft.outer(&ticket) };
         let root = draft.root(entries)?;
-        Ok(draft.finish(people, &outer, (root, capsule), entries, &rand).into())
+        let mut bytes = draft.finish(people, &outer, (root, capsule), entries, &rand);
+        if self.ties == Ties::RootUnsigned {
+            let signed = people.sign(Name::Outer, &outer, &unbound::without_root(&people.params, &bytes), &rand);
+            bytes[SIGNED..HEADER].copy_from_slice(&signed);
+        }
+        Ok(bytes.into())
     }
 }
 
@@ -141,6 +149,14 @@ impl Victim {
     pub fn entries(&self) -> Vec<Vec<u8>> {
         entries(&self.bytes)
     }
+}
+
+/// Other entries in a σ whose root nobody signed, under the root that fits them.
+pub(super) fn reroot(params: &Params, bytes: &[u8], entries: &[Vec<u8>]) -> Result<Arc<[u8]>, Error> {
+    let ctx = context(params, &bytes[..CONTEXT]);
+    let draft = Draft { head: bytes[..CONTEXT].to_vec(), ctx, t: Scalar::ZERO };
+    let root = draft.root(entries)?;
+    Ok([&draft.head[..], &root, &bytes[CONTEXT + 32..HEADER], &entries.concat()].concat().into())
 }
 
 /// The entries of a σ of size [`L`].

@@ -1,26 +1,34 @@
 //! What rogue centres have in hand: a KGC its master key, so keys of any kind for anybody but nobody's x; a CSC its own key and
 //! its own way of making σ.
 
-use super::{Aim, Cx};
+use super::{Aim, Behaviour, Cx, Pass};
 use crate::clmmsc::keys::Wanted;
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::{KeyPair, Params, UserSecret};
 use crate::entities::csc::Signcrypt;
 use crate::entities::kgc::Issuer;
-use crate::entities::{Entity, Input, Kgc, Packet, TimerId};
+use crate::entities::{Entity, Input, Kgc, Output, Packet, TimerId};
 use std::sync::Arc;
 
-/// The KGC answers this request with keys made in another way.
-pub(super) fn issue_so(cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>, issuer: Issuer) {
-    let asked = matches!(input, Input::Deliver { packet: Packet::Request(_), .. });
-    if asked && aim.strikes(cx, None) {
-        issue_by(cx, issuer);
-    }
+/// A KGC that answers requests with keys made in another way. The user checks d·P = R + h·Ppub before it accepts a key,
+/// refuses such a one, and has none: no key is better than one that somebody else may know.
+pub(super) trait OtherKeys: Clone + Send + Sync + 'static {
+    const ISSUER: Issuer;
 }
 
-/// It issues keys as it should again.
-pub(super) fn issue_well(cx: &mut Cx<'_, '_>) {
-    issue_by(cx, MasterKey::issue);
+impl<T: OtherKeys> Behaviour for T {
+    fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
+        let asked = matches!(input, Input::Deliver { packet: Packet::Request(_), .. });
+        if asked && aim.strikes(cx, None) {
+            issue_by(cx, T::ISSUER);
+        }
+        Pass::On
+    }
+
+    /// It issues keys as it should again.
+    fn after(&mut self, cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {
+        issue_by(cx, MasterKey::issue);
+    }
 }
 
 fn issue_by(cx: &mut Cx<'_, '_>, issuer: Issuer) {

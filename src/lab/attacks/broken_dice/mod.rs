@@ -15,12 +15,12 @@ use crate::clmmsc::record::RECORD_LEN;
 use crate::clmmsc::schnorr::{self, Message, Name, Signature};
 use crate::clmmsc::secret::Secret;
 use crate::clmmsc::session::{Body, Session, Side};
-use crate::clmmsc::signcrypt::{Envelope, Item, Signcrypted, entry_keys, signcrypt};
+use crate::clmmsc::signcrypt::{Envelope, Item, Sign, entry_keys, signcrypt_signed_by};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::weak::dice;
 use crate::clmmsc::wire::{CAPSULE, CONTEXT, FIXED, PLAIN_EXTRA, SIGNED, TAG};
 use crate::clmmsc::{
-    Check, Class, Error, Failure, Flow, KeyPair, Params, PublicRecord, Role, SigmaId, Ticket, aead, group, vote,
+    Check, Class, Error, Failure, Flow, Params, PublicRecord, Role, SigmaId, Ticket, aead, group, vote,
 };
 use crate::lab::people::{CREATED, NOW, TTL};
 use curve25519_dalek::scalar::Scalar;
@@ -95,14 +95,12 @@ pub(super) const ATTACKS: [Attack; 5] = [
     },
 ];
 
-/// How somebody signcrypts: the scheme's way or a control's.
-type Send<'a> = &'a dyn Fn(&Params, &Envelope, &KeyPair, Ticket, &[Item<'_>], &[u8; 32]) -> Result<Signcrypted, Error>;
-
-/// A command of the CSC to `ev0`, with chosen ticket and random bytes.
-fn command(people: &People, send: Send<'_>, ticket: &Ticket, text: &str, rand: &[u8; 32]) -> Result<Vec<u8>, Error> {
+/// A command of the CSC to `ev0`, signed the scheme's way or a control's, with chosen ticket and random bytes.
+fn command(people: &People, sign: Sign<'_>, ticket: &Ticket, text: &str, rand: &[u8; 32]) -> Result<Vec<u8>, Error> {
     let env = Envelope { flow: Flow::COMMAND, created: CREATED, ttl: TTL, floor: 64, pad_to: 0 };
     let items = [Item { to: people.pair("ev0")?.public(), message: text.as_bytes() }];
-    Ok(send(&people.params, &env, people.pair("csc")?, ticket.duplicate(), &items, rand)?.bytes)
+    let csc = people.pair("csc")?;
+    Ok(signcrypt_signed_by(&people.params, &env, csc, ticket.duplicate(), &items, rand, sign)?.bytes)
 }
 
 fn xor(a: &[u8], b: &[u8]) -> Vec<u8> {
@@ -179,8 +177,8 @@ fn a23(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let stuck: [u8; 32] = people.bytes();
     let (csc, css) = (people.pair("csc")?, people.pair("css0")?);
     for (how, second) in [("two tickets", &tickets[1]), ("one ticket, used again", &tickets[0])] {
-        let a = command(people, &signcrypt, &tickets[0], "charge 7 kW", &stuck)?;
-        let b = command(people, &signcrypt, second, "charge 3 kW", &stuck)?;
+        let a = command(people, &schnorr::sign_with, &tickets[0], "charge 7 kW", &stuck)?;
+        let b = command(people, &schnorr::sign_with, second, "charge 3 kW", &stuck)?;
         let (in_a, in_b) = (inside(people, &a)?, inside(people, &b)?);
         let pairs: [(&[u8], &[u8]); 4] = [
             (&a[FIXED..][..32], &b[FIXED..][..32]),
@@ -199,8 +197,9 @@ fn a23(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         no_hit(trial, format!("solve two signatures named `{}`", name.text()), found.as_bytes(), &css.expose_sk());
     }
 
-    let a = inside(people, &command(people, &dice::signcrypt, &tickets[0], "charge 7 kW", &stuck)?)?;
-    let b = inside(people, &command(people, &dice::signcrypt, &tickets[1], "charge 3 kW", &stuck)?)?;
+    let plain = dice::nonces_from(&stuck);
+    let a = inside(people, &command(people, &plain, &tickets[0], "charge 7 kW", &stuck)?)?;
+    let b = inside(people, &command(people, &plain, &tickets[1], "charge 3 kW", &stuck)?)?;
     let votes = signed_twice(&people.params, |m| dice::sign(Name::Vote, css, m, &stuck));
     let m = vote::digest(&people.params, b"block 9: yes");
     for (whose, name, key, [a, b]) in
@@ -226,14 +225,14 @@ fn a37(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let ticket = people.fresh_ticket(Role::Csc)?;
     let (rand, other, fresh): ([u8; 32], [u8; 32], [u8; 32]) = (people.bytes(), people.bytes(), people.bytes());
     let text = "charge 7 kW";
-    let first = command(people, &signcrypt, &ticket, text, &rand)?;
+    let first = command(people, &schnorr::sign_with, &ticket, text, &rand)?;
     for round in 1..=3 {
-        let again = command(people, &signcrypt, &ticket, text, &rand)?;
+        let again = command(people, &schnorr::sign_with, &ticket, text, &rand)?;
         let seen =
             format!("{} of {} bytes equal", first.iter().zip(&again).filter(|(a, b)| a == b).count(), first.len());
         trial.holds(format!("retry {round} from the same random bytes"), again == first, seen);
     }
-    let second = command(people, &signcrypt, &ticket, text, &other)?;
+    let second = command(people, &schnorr::sign_with, &ticket, text, &other)?;
     let truth = |a: &[u8], b: &[u8]| Ok::<_, Stuck>(xor(&inside(people, a)?.capsule, &inside(people, b)?.capsule));
     let guess = xor(&first[SEALED], &second[SEALED]);
     no_hit(
@@ -243,15 +242,7 @@ fn a37(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
         &truth(&first, &second)?,
     );
 
-    let second = command(
-        people,
-        &|params, env, sender, ticket, items, rand| {
-            dice::signcrypt_again(params, env, sender, ticket, items, (rand, &fresh))
-        },
-        &ticket,
-        text,
-        &rand,
-    )?;
+    let second = command(people, &dice::inner_nonce_from(&fresh), &ticket, text, &rand)?;
     let (guess, truth) = (xor(&first[SEALED], &second[SEALED]), truth(&first, &second)?);
     let signatures = &guess[RECORD_LEN..];
     trial.breaks(
@@ -307,7 +298,7 @@ fn a43(people: &mut People, trial: &mut Trial) -> Result<(), Stuck> {
     let (ev0, ev1) = (people.pair("ev0")?, people.pair("ev1")?);
     let texts = ["charge 7 kW", "charge 3 kW"];
     let sent = |i: usize| {
-        let bytes = command(people, &signcrypt, &tickets[i], texts[i], &rands[i])?;
+        let bytes = command(people, &schnorr::sign_with, &tickets[i], texts[i], &rands[i])?;
         let sigma = VerifiedSigma::verify(&people.params, &Arc::from(bytes), NOW)?;
         let k = *decapsulate(sigma.head(), ev0).as_bytes();
         Ok::<_, Stuck>((sigma, k))

@@ -1,11 +1,12 @@
-//! A KGC that chooses R = c·P − X, so that it knows what the public key hides (CLMMSC.md §3.4, WORLD.md §10). The user checks d·P = R + h·Ppub before it
-//! accepts a key, refuses this one, and has none: no key is better than one that somebody else may know.
+//! A KGC that chooses R = c·P − X, so that it knows what the public key hides (CLMMSC.md §3.4, WORLD.md §10).
+//! The user's check d·P = R + h·Ppub refuses it.
 
 use super::prelude::*;
 use crate::clmmsc::keys::IssuedItem;
 use crate::clmmsc::kgc::{Issue, MasterKey};
 use crate::clmmsc::{Error, Params, Record, group};
-use crate::sim::adversary::rogue;
+use crate::entities::kgc::Issuer;
+use crate::sim::adversary::rogue::OtherKeys;
 use curve25519_dalek::ristretto::RistrettoPoint;
 
 pub(super) const ABOUT: Description = Description::of(
@@ -19,15 +20,8 @@ pub(super) const ABOUT: Description = Description::of(
 #[derive(Clone, Default)]
 pub(super) struct KgcChosenR;
 
-impl Behaviour for KgcChosenR {
-    fn on_input(&mut self, cx: &mut Cx<'_, '_>, aim: &mut Aim, input: &Input<'_>) -> Pass {
-        rogue::issue_so(cx, aim, input, issue);
-        Pass::On
-    }
-
-    fn after(&mut self, cx: &mut Cx<'_, '_>, _aim: &mut Aim, _out: &mut Vec<Output>) {
-        rogue::issue_well(cx);
-    }
+impl OtherKeys for KgcChosenR {
+    const ISSUER: Issuer = issue;
 }
 
 /// R = c·P − X, and c in the place of d.
