@@ -9,7 +9,7 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
 /// Bytes that sealing adds.
 pub const OVERHEAD: usize = 16;
 
-/// `AEAD_k(pt)`: ciphertext and 16-byte tag.
+/// `AEAD_k(pt)`: ciphertext and 16-byte tag (§2.2).
 pub fn seal(key: &[u8; 32], plain: &[u8]) -> Vec<u8> {
     // Encryption fails only beyond 256 GiB; the empty result would be refused by every reader.
     ChaCha20Poly1305::new(key.into()).encrypt(&Nonce::default(), plain).unwrap_or_default()

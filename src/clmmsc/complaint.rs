@@ -85,8 +85,8 @@ fn read(params: &Params, head: &VerifiedHeader, bytes: &[u8]) -> Result<Complain
     Ok(Complaint { record, k })
 }
 
-/// What anybody finds with the key of a complaint: the opened entry, or the check at which it fails for its receiver
-/// (R2 with plug-in time 0, R4–R10).
+/// What anybody finds with the key of a complaint (§11.3; cost: 2 D + M4 + C): the opened entry, or the check at which
+/// it fails for its receiver (R2 with plug-in time 0, R4–R10).
 ///
 /// # Errors
 /// The finding itself, if the entry does not open.

@@ -5,7 +5,7 @@ use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity};
 
-/// `dec(b)`: decodes per RFC 9496 and refuses the neutral element.
+/// `dec(b)` (§2): decodes per RFC 9496 and refuses the neutral element. Cost: D.
 ///
 /// # Errors
 /// [`Error::PointEncoding`].
@@ -13,7 +13,7 @@ pub fn dec(bytes: &[u8; 32]) -> Result<RistrettoPoint, Error> {
     CompressedRistretto(*bytes).decompress().filter(|p| !p.is_identity()).ok_or(Error::PointEncoding)
 }
 
-/// `scal(b)`: a value below q and not zero.
+/// `scal(b)` (§2): a value below q and not zero.
 ///
 /// # Errors
 /// [`Error::ScalarEncoding`].
@@ -23,7 +23,7 @@ pub fn scal(bytes: &[u8; 32]) -> Result<Scalar, Error> {
         .ok_or(Error::ScalarEncoding)
 }
 
-/// `enc(A)`.
+/// `enc(A)` (§2). Cost: C.
 pub fn enc(point: &RistrettoPoint) -> [u8; 32] {
     point.compress().0
 }

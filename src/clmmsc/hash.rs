@@ -62,7 +62,7 @@ impl Hasher {
     }
 }
 
-/// H64: 64 bytes.
+/// H64 = SHA-512(LP("CLMMSC1") ‖ LP(label) ‖ u32(k) ‖ LP(p_1) ‖ .. ‖ LP(p_k)) (§2.1).
 pub fn h64(label: Label, parts: &[&[u8]]) -> [u8; 64] {
     let mut hasher = Hasher::new(label, parts.len());
     parts.iter().for_each(|p| hasher.part(p));
@@ -79,7 +79,7 @@ pub fn h16(label: Label, parts: &[&[u8]]) -> [u8; 16] {
     first(&Zeroizing::new(h64(label, parts)))
 }
 
-/// HS: H64 as a little-endian integer mod q.
+/// HS: H64 as a little-endian integer mod q (§2.1).
 pub fn hs(label: Label, parts: &[&[u8]]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&Zeroizing::new(h64(label, parts)))
 }

@@ -100,7 +100,7 @@ impl core::fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
-    /// `Accept` of §3.4: the issued record is the wanted one and d·P = R + h·Ppub; then sk = d + g·x.
+    /// `Accept` of §3.4: the issued record is the wanted one and d·P = R + h·Ppub; then sk = d + g·x. Cost: D + 2 F + M1.
     ///
     /// # Errors
     /// In this order: [`Error::RecordMismatch`], [`Error::PointEncoding`], [`Error::ScalarEncoding`],
@@ -253,7 +253,7 @@ pub fn accept_batch(params: &Params, items: &[IssuedItem]) -> bool {
     RistrettoPoint::mul_base(&base) == RistrettoPoint::vartime_multiscalar_mul(scalars, points)
 }
 
-/// Single form for an unknown x: R and d decode and the equation holds.
+/// Single form for an unknown x: R and d decode and d·P = R + h·Ppub (§3.4). Cost: 2 D + F + V + 2 C.
 ///
 /// # Errors
 /// [`Error::PointEncoding`], [`Error::ScalarEncoding`], [`Error::PartialKey`].

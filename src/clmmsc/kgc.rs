@@ -104,7 +104,7 @@ impl MasterKey {
         (rec, d.to_bytes().into())
     }
 
-    /// Opens a pseudo-identity.
+    /// Opens a pseudo-identity (§3.3): hashes only.
     ///
     /// # Errors
     /// [`Error::Pseudonym`].
@@ -117,7 +117,7 @@ impl MasterKey {
         pseudonym::make(&self.kf, class, role, identity)
     }
 
-    /// Seals an answer to the first X of a request.
+    /// Seals an answer to the first X of a request (§3.6): E' = ε'·P, Z = ε'·X_1. Cost: D + F + V + 2 C.
     ///
     /// # Errors
     /// [`Error::PointEncoding`] for X_1.
@@ -333,7 +333,7 @@ impl Desk {
         })
     }
 
-    /// Remembers an answer before it leaves: spends the code, stores keys, records, attach time and the answer.
+    /// Remembers an answer before it leaves (§3.6): spends the code, stores keys, records, attach time and the answer.
     pub fn remember(&mut self, granted: &Granted, records: &[(RecordId, Record)], answer: Arc<[u8]>) {
         let head = &granted.head;
         if let Some(user) = self.users.get_mut(&head.uid) {

@@ -12,7 +12,7 @@ fn split(count: usize) -> usize {
     1 << (count - 1).ilog2()
 }
 
-/// Root over the leaf hashes in order; `None` if there are none.
+/// Root over the leaf hashes in order (§5 step 7): n − 1 hashes; `None` if there are none.
 pub fn root(leaves: &[Hash], node: &impl Fn(&Hash, &Hash) -> Hash) -> Option<Hash> {
     match leaves {
         [] => None,
@@ -78,7 +78,7 @@ pub fn root_of_path(
     }
 }
 
-/// Whether `path` proves that `leaf` is number `index` of `count` leaves under `root`.
+/// Whether `path` proves (§11.2) that `leaf` is number `index` of `count` leaves under `root`.
 pub fn verify_path(
     root: &Hash,
     leaf: &Hash,

@@ -11,13 +11,12 @@
 //!     KeyPair::accept(&params, &Wanted { class, role, from: 0, to: 0 }, &user, &rec, &d)
 //! };
 //! let (csc, car) = (enrol(Class::Id, Role::Csc, 1)?, enrol(Class::Id, Role::Ev, 2)?);
-//! let ticket = Ticket::new(enrol(Class::Ticket, Role::Csc, 3)?)?;
+//! let ticket = Ticket::new(enrol(Class::Ticket, Role::Csc, 3)?)?; // a key pair for one ciphertext
 //! let envelope = Envelope { flow: Flow::COMMAND, created: 100, ttl: 60, floor: 64, pad_to: 0 };
-//! let items = [Item { to: car.public(), message: b"7 kW" }];
-//! let made = signcrypt(&params, &envelope, &csc, ticket, &items, &[4; 32])?;
+//! let made = signcrypt(&params, &envelope, &csc, ticket, &[Item { to: car.public(), message: b"7 kW" }], &[4; 32])?;
 //! let sigma = VerifiedSigma::verify(&params, &made.bytes.into(), 101)?; // anybody, with public parameters only
-//! let k = decapsulate(sigma.head(), &car); // the car alone: Z = sk·T
 //! let who = Receiver { record: car.record(), pinned: Pinned::Any, since: 0, nullifiers: &|_| None, opened: &|_, _| false };
+//! let k = decapsulate(sigma.head(), &car); // the car alone: Z = sk·T
 //! assert_eq!(*open(&params, &sigma, &who, &k)?.message, b"7 kW"); // the pile: f_i' = f_i, and who sent it
 //! # Ok(())
 //! # }
@@ -57,7 +56,7 @@
 //! | operation | cost | where |
 //! |---|---|---|
 //! | issue one record | 1 F | [`kgc::MasterKey::issue`] |
-//! | accept it | 2 F + M2 | [`keys::KeyPair::accept`] |
+//! | accept it | D + 2 F + M1 | [`keys::KeyPair::accept`] |
 //! | derive `PK`, once per record | 2 D + M3 | [`record::Record::derive`] |
 //! | signcrypt for n receivers | n V + 3 F + n batched C | [`signcrypt::signcrypt`] |
 //! | verify σ | 3 D + M5 + C, and hashing the body | [`verify::VerifiedSigma::verify`] |

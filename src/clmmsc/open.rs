@@ -65,8 +65,8 @@ fn check_receiver(params: &Params, head: &VerifiedHeader, rec: &Record, since: u
     if fresh { Ok(()) } else { Err(Error::Stale) }
 }
 
-/// E2–E5 at the EV. `answered` tells for which pile a σ_id was answered before; the caller remembers (σ_id, pile) and
-/// only then sends k_i.
+/// E2–E5 at the EV (§8.1). Cost: V + C. `answered` tells for which pile a σ_id was answered before; the caller
+/// remembers (σ_id, pile) and only then sends k_i.
 ///
 /// # Errors
 /// [`Error::RecordRole`], [`Error::RecordValidity`] (E2), [`Error::Stale`] (E3), [`Error::Replay`] (E4).
@@ -86,7 +86,7 @@ pub fn release(
     Ok(decapsulate(head, key))
 }
 
-/// E5: Z = sk·T in constant time, k = H32("kem"; ctx, rid, enc(Z)); Z is erased.
+/// E5: Z = sk·T in constant time, k = H32("kem"; ctx, rid, enc(Z)); Z is erased. Cost: V + C.
 pub fn decapsulate(head: &VerifiedHeader, key: &KeyPair) -> EntryKey {
     EntryKey(kem(head.context(), &key.public().rid, &shared(key.sk(), head)))
 }
@@ -144,7 +144,7 @@ pub struct Opened {
     pub message: Secret<Vec<u8>>,
 }
 
-/// R4: binary search for the tag derived from k.
+/// R4: binary search for the tag derived from k (§8.2); at most ⌈log2 n⌉ + 1 comparisons.
 ///
 /// # Errors
 /// [`Error::NotAReceiver`].
@@ -205,7 +205,7 @@ pub(super) fn open_with(
     Ok(Opened { located, sender, sender_rid, f, message })
 }
 
-/// R1 (nullifier), R2 and R3.
+/// R1 (nullifier), R2 and R3 (§8.2): no products.
 ///
 /// # Errors
 /// [`Error::TicketReuse`]; [`Error::RecordRole`], [`Error::RecordValidity`], [`Error::Stale`]; [`Error::Replay`].

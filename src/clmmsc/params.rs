@@ -43,7 +43,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Checks and binds parameters.
+    /// Checks and binds parameters: params_id = H32("params"; suite and network, enc(Ppub), policy) (§3.1). Cost: D.
     ///
     /// # Errors
     /// [`Error::PointEncoding`] for Ppub, [`Error::Count`] for an epoch of zero seconds.

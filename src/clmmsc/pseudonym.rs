@@ -40,7 +40,7 @@ pub fn make(kf: &[u8; 32], class: Class, role: Role, identity: &Identity) -> [u8
     f
 }
 
-/// Opens f (only the KGC can).
+/// Opens f (only the KGC can): pt = f\[16..32\] ⊕ H16("f-str"; kf, f\[0..16\]) (§3.3).
 ///
 /// # Errors
 /// [`Error::Pseudonym`] if f was not made for this class and role under kf.

@@ -219,16 +219,17 @@ impl Record {
         format_rule(class, role, self.valid_from(), self.valid_to())
     }
 
+    /// rid = H32("rid"; params_id, rec); of a ticket the nullifier (§2.1).
     pub fn rid(&self, params: &Params) -> RecordId {
         RecordId(h32(label::RID, &[&params.id, &self.0]))
     }
 
-    /// Coefficient h of Ppub.
+    /// Coefficient of Ppub: h = HS("h"; params_id, rec) (§3.2).
     pub fn h(&self, params: &Params) -> Scalar {
         hs(label::H, &[&params.id, &self.0])
     }
 
-    /// Coefficient g of X.
+    /// Coefficient of X: g = HS("g"; params_id, rec) (§3.2).
     pub fn g(&self, params: &Params) -> Scalar {
         hs(label::G, &[&params.id, &self.0])
     }

@@ -111,7 +111,8 @@ fn finish(
     Request { wire, digest: m }
 }
 
-/// First request (kind 1) with the enrolment code and a proof that the sender knows x_1; 208 bytes.
+/// First request (kind 1, §3.6) with the enrolment code and a proof that the sender knows x_1: z·P = N + e·X_1; 208
+/// bytes. Cost: 2 F + V.
 pub fn first(
     params: &Params,
     kgc: &PublicRecord,
@@ -130,7 +131,7 @@ pub fn first(
     finish(params, kgc, m, &inner, &nk, &rand.seal)
 }
 
-/// Further request (kind 2), signed under the requester's ID record; 250 + 32·count bytes.
+/// Further request (kind 2, §3.6), signed under the requester's ID record; 250 + 32·count bytes.
 pub fn further(
     params: &Params,
     kgc: &PublicRecord,
@@ -143,7 +144,7 @@ pub fn further(
     signed(params, kgc, head.body(&keys), Name::KeyRequest, signer, rand)
 }
 
-/// Attach (kind 3): tells the KGC behind which gateway the car is now; `time` in unix seconds.
+/// Attach (kind 3, §3.6): tells the KGC behind which gateway the car is now; `time` in unix seconds.
 pub fn attach(
     params: &Params,
     kgc: &PublicRecord,
@@ -174,7 +175,7 @@ fn signed(
     finish(params, kgc, m, &inner, signer.nonce_key(), &rand.seal)
 }
 
-/// Opens an answer and accepts every key in it.
+/// Opens an answer and accepts every key in it (§3.6). Cost: D + V + C, and D + 2 F + M1 for each key.
 ///
 /// # Errors
 /// In this order: [`Error::Length`], [`Error::Magic`], [`Error::PointEncoding`], [`Error::SealAuth`] (check Q1), then the

@@ -59,7 +59,7 @@ pub(crate) fn challenge(name: Name, rid: &RecordId, n: &[u8; 32], m: &Message) -
     hs(label::CHAL, &[name.text().as_bytes(), &rid.0, n, m])
 }
 
-/// `Sign(name, key, M, rand32)`: n = HS("nonce"; nk, name, rid, M, rand32), N = n·P, z = n + e·sk.
+/// `Sign(name, key, M, rand32)`: n = HS("nonce"; nk, name, rid, M, rand32), N = n·P, z = n + e·sk. Cost: F + C.
 pub fn sign(name: Name, key: &KeyPair, m: &Message, rand32: &[u8; 32]) -> Signature {
     sign_with(name, &key.public().rid, key.sk(), key.nonce_key(), m, rand32)
 }
@@ -115,7 +115,7 @@ pub fn commitment(name: Name, key: &PublicRecord, m: &Message, sig: &Signature) 
     Ok(RistrettoPoint::vartime_double_scalar_mul_basepoint(&-e, &key.pk, &z))
 }
 
-/// `VerifyCached`: one double-base product with the cached PK.
+/// `VerifyCached`: N = z·P − e·PK with the cached PK. Cost: M2 + C.
 ///
 /// # Errors
 /// [`Error::ScalarEncoding`], [`Error::Signature`].

@@ -135,7 +135,7 @@ impl Session {
         Zeroizing::new(h32(label::SES, &[&*self.kses, &[dir], &ctr.to_le_bytes()]))
     }
 
-    /// Seals the next frame.
+    /// Seals the next frame under H32("ses"; kses, \[dir\], u64 ctr) (§9.3).
     pub fn seal(&mut self, body: &Body) -> Vec<u8> {
         let (dir, ctr) = (self.side.dir(), self.next);
         self.next += 1;
@@ -145,7 +145,7 @@ impl Session {
         out
     }
 
-    /// Opens a frame of the other side.
+    /// Opens a frame of the other side (§9.3).
     ///
     /// # Errors
     /// In this order: [`Error::Length`], [`Error::Kind`], [`Error::Replay`], [`Error::FrameAuth`], [`Error::Payload`].

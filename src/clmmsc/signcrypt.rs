@@ -88,7 +88,7 @@ fn check_input(
     if own && once && ttl && count && receivers { Ok(epoch) } else { Err(Error::SenderInput) }
 }
 
-/// Signcrypts. The ticket is consumed: one ticket, one σ.
+/// Signcrypts (§5). The ticket is consumed: one ticket, one σ. Cost: n V + 3 F + n batched C.
 ///
 /// # Errors
 /// [`Error::SenderInput`] for anything the sender must not do (roles, validity, repeated receivers, sizes, lifetime).

@@ -25,7 +25,7 @@ pub struct Slice {
     entry: Vec<u8>,
 }
 
-/// The slice of entry `index`; `None` if there is no such entry.
+/// The slice of entry `index` (§11.2): hashes only; `None` if there is no such entry.
 pub fn make(sigma: &VerifiedSigma, index: u32) -> Option<Vec<u8>> {
     let path = merkle::path(&sigma.leaves(), index as usize, &node_hash)?;
     let mut out = MAGIC.to_vec();

@@ -16,7 +16,7 @@ pub fn digest(params: &Params, body: &[u8]) -> Message {
     h64(label::VM, &[&params.id, body])
 }
 
-/// Signs a consensus message; `rand32` zero makes it deterministic.
+/// Signs a consensus message (§10). Cost: F + C; `rand32` zero makes it deterministic.
 pub fn sign(params: &Params, key: &KeyPair, body: &[u8], rand32: &[u8; 32]) -> Signature {
     schnorr::sign(Name::Vote, key, &digest(params, body), rand32)
 }
@@ -30,7 +30,7 @@ pub fn check_voter(voter: &PublicRecord, epoch: u32) -> Result<(), Error> {
     if may { Ok(()) } else { Err(Error::VoteRecord) }
 }
 
-/// Verifies one vote over `body`; membership of the validator set is the caller's.
+/// Verifies one vote over `body`: N = z·P − e·PK (§10). Cost: M2 + C; membership of the validator set is the caller's.
 ///
 /// # Errors
 /// [`Error::VoteRecord`], [`Error::ScalarEncoding`], [`Error::Signature`].

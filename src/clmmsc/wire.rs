@@ -30,12 +30,12 @@ pub fn buckets() -> impl Iterator<Item = u32> {
     (0..15).flat_map(|k| [Some(64 << k), (k < 14).then_some(96 << k)]).flatten()
 }
 
-/// The smallest entry size that holds `need` bytes.
+/// The smallest bucket of §5 step 2 that holds `need` bytes.
 pub fn bucket(need: u64) -> Option<u32> {
     buckets().find(|l| u64::from(*l) >= need)
 }
 
-/// Total length of a σ in bytes.
+/// Total length of a σ in bytes: 452 + n·(32 + L) (§6).
 pub fn total_len(n: u32, l: u32) -> u64 {
     HEADER as u64 + u64::from(n) * (ENTRY_EXTRA as u64 + u64::from(l))
 }
