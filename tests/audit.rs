@@ -47,6 +47,10 @@ fn the_bills_of_a_morning_are_traced_to_blocks_plaintext_and_meter() {
     assert_eq!(found.lines.len(), 20);
     for line in &found.lines {
         assert!(line.orders.iter().all(|order| order.height.is_some() && order.plain.is_some()));
+        assert!(line.orders.iter().all(|order| order.slice.is_some()), "{}: every entry has its slice", line.ev);
+        // Receipts go with the next upload: an order after the last one has none.
+        let without = line.orders.iter().filter(|order| !order.receipt).count();
+        assert!(without <= 1 && line.orders.len() > without, "{}: {without} without a receipt", line.ev);
         assert!(line.uploads >= 4, "{} of {}", line.uploads, line.ev);
         assert!(line.told_wh.is_some_and(|wh| wh > 0));
     }

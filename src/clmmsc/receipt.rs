@@ -4,6 +4,9 @@ use super::hash::{h16, label};
 use super::open::EntryKey;
 use super::record::SigmaId;
 
+/// Status: the car gave its key for σ to the pile.
+pub const RELEASED: u8 = 0;
+
 /// One receipt. Send them batched at fixed times: immediate ones help statistical disclosure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Receipt {

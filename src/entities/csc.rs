@@ -191,7 +191,8 @@ impl Csc {
             Ok((rid, upload)) => {
                 io.fact(FactKind::Opened { sigma, flow: 4, error: None });
                 let (soc_ppm, target_ppm, departure) = (upload.soc_ppm, upload.target_ppm, upload.departure);
-                io.fact(FactKind::Uploaded { rid: Digest(rid.0), soc_ppm, target_ppm, departure });
+                let receipts = upload.receipts.len() as u16;
+                io.fact(FactKind::Uploaded { rid: Digest(rid.0), receipts, soc_ppm, target_ppm, departure });
                 if let Some(Ok(session)) = upload.session.map(|record| record.derive(&self.enrolment.setup.params)) {
                     io.bench.charge(cost::DERIVE);
                     self.sessions.insert(rid, session);

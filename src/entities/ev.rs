@@ -12,6 +12,7 @@ use super::setup::Genesis;
 use crate::clmmsc::complaint;
 use crate::clmmsc::open;
 use crate::clmmsc::payload::{Delegated, PlugIn, Upload, session_key};
+use crate::clmmsc::receipt::{self, Receipt};
 use crate::clmmsc::session::{Body, Session, Side};
 use crate::clmmsc::signcrypt::{self, Envelope, Item};
 use crate::clmmsc::verify::VerifiedHeader;
@@ -73,7 +74,12 @@ pub struct Ev {
     shown: Option<Box<VerifiedHeader>>,
     /// Gateway of the last pile.
     gateway: Option<NodeId>,
+    /// For the next upload: what it gave keys for since the last one (CLMMSC.md §11.3).
+    receipts: Vec<Receipt>,
 }
+
+/// Receipts in one upload; of more the oldest are left out.
+const RECEIPTS: usize = 8;
 
 impl Ev {
     /// Battery and wishes for each stay, in order.
@@ -88,6 +94,7 @@ impl Ev {
             answered: BTreeMap::new(),
             shown: None,
             gateway: None,
+            receipts: Vec::new(),
         }
     }
 
@@ -227,9 +234,10 @@ impl Ev {
             target_ppm: wants.target_ppm,
             pile: pile.rid.0,
             session: self.enrolment.session().map(|pair| *pair.record()),
-            receipts: Vec::new(),
+            receipts: self.receipts.clone(),
         };
         if let Some(sigma) = self.signcrypt(now, Flow::UPLOAD, &to, &upload.encode(), io) {
+            self.receipts.clear();
             match self.plugged.as_ref().filter(|_| setup.store_uploads) {
                 Some(at) => io.send(setup.node(at.pile), Packet::Upload(sigma)),
                 None => io.send(setup.node(csc), Packet::Direct(sigma)),
@@ -296,6 +304,10 @@ impl Ev {
                 io.fact(FactKind::Step { op: Op::Decapsulate, count: 1, cost_us });
                 io.ruled(FactKind::KeyReleased { sigma: Digest(sigma.0) }, Check::E5);
                 self.answered.insert(sigma, pile);
+                if self.receipts.len() == RECEIPTS {
+                    self.receipts.remove(0);
+                }
+                self.receipts.push(Receipt::new(&k, sigma, receipt::RELEASED));
                 let frame = session.seal(&Body::Release { sigma, k });
                 io.send(from, Packet::Frame(frame.into()));
             }

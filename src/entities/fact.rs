@@ -222,9 +222,10 @@ pub enum FactKind {
     Departed {
         cp: ActorId,
     },
-    /// The CSC received an upload (flow 4) of the EV with record `rid`.
+    /// The CSC received an upload (flow 4) of the EV with record `rid`, and with it so many receipts.
     Uploaded {
         rid: Digest,
+        receipts: u16,
         soc_ppm: u32,
         target_ppm: u32,
         departure: u64,

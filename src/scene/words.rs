@@ -139,8 +139,12 @@ fn fact_sentence(who: &str, fact: &FactKind, rule: &str) -> String {
         F::KeyRefused { error } => format!("{who} refuses its key: {error}.{rule}"),
         F::PluggedIn { cp } => format!("{who} plugs in at {}.", cp.label()),
         F::Departed { cp } => format!("{who} leaves {}.", cp.label()),
-        F::Uploaded { soc_ppm, target_ppm, .. } => {
-            format!("{who} learns that a car has {} % and wants {} %.", soc_ppm / 10_000, target_ppm / 10_000)
+        F::Uploaded { soc_ppm, target_ppm, receipts, .. } => {
+            let handled = match receipts {
+                0 => String::new(),
+                many => format!(", and that it handled {}", some((*many).into(), "ciphertext")),
+            };
+            format!("{who} learns that a car has {} % and wants {} %{handled}.", soc_ppm / 10_000, target_ppm / 10_000)
         }
         F::Planned { lines } => format!("{who} plans the charging of {} cars within the caps.", lines.len()),
         F::Step { op, count, .. } => format!("{who} {}.", operation(*op, *count)),

@@ -4,8 +4,10 @@
 //! It believes neither pile nor trace: commands are opened anew from the bytes in the chain, energy and price come from
 //! the station's own meter. Where they differ, it says how.
 
-use crate::clmmsc::open::{self, Pinned, Receiver};
+use crate::clmmsc::open::{self, EntryKey, Opened, Pinned, Receiver};
 use crate::clmmsc::payload::Upload;
+use crate::clmmsc::receipt::Receipt;
+use crate::clmmsc::slice::{self, Slice};
 use crate::clmmsc::verify::VerifiedSigma;
 use crate::clmmsc::{Flow, KeyPair};
 use crate::entities::Entity;
@@ -28,6 +30,10 @@ pub struct Ordered {
     pub height: Option<u64>,
     /// What it says, as it opens from the chain: schedule periods and tariff of a command.
     pub plain: Option<String>,
+    /// Length of the slice that proves the entry to who has the header's root only (CLMMSC.md §11.2).
+    pub slice: Option<usize>,
+    /// The car has told its CSC, in an upload in the chain, that it gave its key for this σ (§11.3).
+    pub receipt: bool,
 }
 
 /// One last bill and what stands behind it. Energy in µJ (negative: fed back), money in minor units.
@@ -66,6 +72,7 @@ impl Audit {
 struct Told {
     time: u64,
     energy_wh: u64,
+    receipts: Vec<Receipt>,
 }
 
 /// The tallest chain of a gateway that never lied.
@@ -89,8 +96,30 @@ fn keys(world: &World, actor: ActorId) -> Vec<KeyPair> {
     enrolment.key().into_iter().chain(enrolment.session()).cloned().collect()
 }
 
-/// Sender and message in the entry of this actor, from the bytes in a block.
-fn unseal(world: &World, bytes: &Arc<[u8]>, time: Secs, of: ActorId) -> Option<(Digest, Vec<u8>)> {
+/// What this actor reads in a block, and with which key.
+struct Read {
+    sigma: VerifiedSigma,
+    k: EntryKey,
+    opened: Opened,
+}
+
+impl Read {
+    /// Length of the slice of this entry, if it is proven by one as it is.
+    fn slice(&self, world: &World, time: Secs) -> Option<usize> {
+        let index = self.opened.located.index;
+        let bytes = slice::make(&self.sigma, index)?;
+        let slice = Slice::verify(world.params(), &bytes, time.0).ok()?;
+        (slice.index() == index && slice.entry() == self.sigma.entry(index)).then_some(bytes.len())
+    }
+
+    /// Whether this is the receipt that the reader's key makes for this σ.
+    fn acknowledged_by(&self, receipt: &Receipt) -> bool {
+        *receipt == Receipt::new(&self.k, self.sigma.id(), receipt.status)
+    }
+}
+
+/// The entry of this actor, from the bytes in a block.
+fn unseal(world: &World, bytes: &Arc<[u8]>, time: Secs, of: ActorId) -> Option<Read> {
     let params = world.params();
     let verified = VerifiedSigma::verify(params, bytes, time.0).ok()?;
     keys(world, of).iter().find_map(|key| {
@@ -101,8 +130,9 @@ fn unseal(world: &World, bytes: &Arc<[u8]>, time: Secs, of: ActorId) -> Option<(
             nullifiers: &|_| None,
             opened: &|_, _| false,
         };
-        let opened = open::open(params, &verified, &who, &open::decapsulate(verified.head(), key)).ok()?;
-        Some((Digest(opened.sender_rid.0), opened.message.to_vec()))
+        let k = open::decapsulate(verified.head(), key);
+        let opened = open::open(params, &verified, &who, &k).ok()?;
+        Some(Read { sigma: verified.clone(), k, opened })
     })
 }
 
@@ -123,10 +153,11 @@ fn uploads(world: &World, chain: &Chain, owners: &BTreeMap<Digest, ActorId>) -> 
         for tx in txs.filter(|tx| tx.bytes().get(6) == Some(&Flow::UPLOAD.code())) {
             let bytes = tx.shared_bytes();
             let opened = centres.iter().find_map(|csc| unseal(world, &bytes, block.header.time, *csc));
-            let Some((sender, message)) = opened else { continue };
-            let upload = Upload::decode(world.params(), &message).ok();
-            if let Some((ev, upload)) = owners.get(&sender).zip(upload) {
-                told.entry(*ev).or_default().push(Told { time: upload.time, energy_wh: upload.energy_wh });
+            let Some(Read { opened, .. }) = opened else { continue };
+            let upload = Upload::decode(world.params(), &opened.message).ok();
+            if let Some((ev, upload)) = owners.get(&Digest(opened.sender_rid.0)).zip(upload) {
+                let Upload { time, energy_wh, receipts, .. } = upload;
+                told.entry(*ev).or_default().push(Told { time, energy_wh, receipts });
             }
         }
     }
@@ -192,7 +223,8 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
     let chain = chain(world);
     let told = chain.map(|chain| uploads(world, chain, &owners)).unwrap_or_default();
     let line = |(cp, fact, bay, again): (ActorId, &FactKind, Bay, bool)| {
-        let mut line = line(world, chain, cp, fact, &bay)?;
+        let given = bay.ev.and_then(|ev| told.get(&ev)).map_or(&[][..], Vec::as_slice);
+        let mut line = line(world, chain, cp, fact, &bay, given)?;
         if again {
             line.problems.push("this transaction was billed before".into());
         }
@@ -208,28 +240,15 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
 }
 
 /// A bill against the chain and the meter.
-fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay: &Bay) -> Option<Line> {
+fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay: &Bay, told: &[Told]) -> Option<Line> {
     let FactKind::Billed { transaction, energy_uj, total, currency, heights, .. } = fact else { return None };
     let ev = bay.ev?;
     let mut problems = Vec::new();
     let mut orders = Vec::new();
     for (sigma, flow) in &bay.orders {
-        let found = chain.and_then(|chain| stored(chain, sigma));
-        let height = found.as_ref().map(|(height, ..)| *height);
         let reader = if *flow == 1 { ev } else { cp };
-        let opened = found.and_then(|(_, bytes, time)| unseal(world, &bytes, time, reader));
-        let command = opened.and_then(|(_, message)| {
-            Command::decode(if *flow == 1 { Flow::COMMAND } else { Flow::PILE }, &message).ok()
-        });
-        match &command {
-            None if height.is_none() => problems.push(format!("σ {} is not in the chain", sigma.short(8))),
-            None => problems.push(format!("σ {} does not open as a command", sigma.short(8))),
-            Some(Command::Profile(p)) if p.transaction != *transaction => {
-                problems.push(format!("σ {} orders transaction {}", sigma.short(8), p.transaction));
-            }
-            Some(_) => {}
-        }
-        orders.push(Ordered { sigma: *sigma, height, plain: command.as_ref().map(plain) });
+        let receipts = told.iter().flat_map(|told| &told.receipts).filter(|r| r.sigma.0 == sigma.0);
+        orders.push(order(world, chain, (*sigma, *flow), reader, (*transaction, receipts), &mut problems));
     }
     if orders.is_empty() {
         problems.push("billed without an order".into());
@@ -266,6 +285,42 @@ fn line(world: &World, chain: Option<&Chain>, cp: ActorId, fact: &FactKind, bay:
         currency: currency.clone(),
         problems,
     })
+}
+
+/// An order as it stands in the chain: that it opens, is about this transaction, and is what slice and receipts prove.
+fn order<'a>(
+    world: &World,
+    chain: Option<&Chain>,
+    (sigma, flow): (Digest, u8),
+    reader: ActorId,
+    (transaction, mut receipts): (u64, impl Iterator<Item = &'a Receipt>),
+    problems: &mut Vec<String>,
+) -> Ordered {
+    let found = chain.and_then(|chain| stored(chain, &sigma));
+    let height = found.as_ref().map(|(height, ..)| *height);
+    let read = found.and_then(|(_, bytes, time)| Some((unseal(world, &bytes, time, reader)?, time)));
+    let flow = if flow == 1 { Flow::COMMAND } else { Flow::PILE };
+    let command = read.as_ref().and_then(|(read, _)| Command::decode(flow, &read.opened.message).ok());
+    let mut differs = |what: String| problems.push(format!("σ {} {what}", sigma.short(8)));
+    match &command {
+        None if height.is_none() => differs("is not in the chain".into()),
+        None => differs("does not open as a command".into()),
+        Some(Command::Profile(p)) if p.transaction != transaction => {
+            differs(format!("orders transaction {}", p.transaction))
+        }
+        Some(_) => {}
+    }
+    let slice = read.as_ref().and_then(|(read, time)| read.slice(world, *time));
+    if read.is_some() && slice.is_none() {
+        differs("has an entry that no slice proves".into());
+    }
+    let receipt = receipts.next();
+    if let (Some(receipt), Some((read, _))) = (receipt, &read)
+        && !read.acknowledged_by(receipt)
+    {
+        differs("has a receipt that its key does not make".into());
+    }
+    Ordered { sigma, height, plain: command.as_ref().map(plain), slice, receipt: receipt.is_some() }
 }
 
 fn plain(command: &Command) -> String {
@@ -325,7 +380,9 @@ fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
         for order in &line.orders {
             let at = order.height.map_or_else(|| "in no block".into(), |h| format!("block {h}"));
             let plain = order.plain.as_deref().unwrap_or("does not open");
-            writeln!(out, "         σ {} {at}: {plain}", order.sigma.short(8))?;
+            let proof = order.slice.map_or_else(String::new, |bytes| format!(", proven by {bytes} bytes"));
+            let known = if order.receipt { ", receipted" } else { "" };
+            writeln!(out, "         σ {} {at}: {plain}{proof}{known}", order.sigma.short(8))?;
         }
         line.problems.iter().try_for_each(|problem| writeln!(out, "         ! {problem}"))?;
     }
@@ -334,5 +391,30 @@ fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
         (0, _) => writeln!(out, "audit: there is no last bill in this run"),
         (all, 0) => writeln!(out, "audit: {all} bills, each traced to its orders, blocks and meter; nothing differs"),
         (all, bad) => writeln!(out, "audit: {bad} of {all} bills differ from what was ordered, stored or metered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::scenario::Scenario;
+    use crate::sim::timelines::{BranchId, Stop, Timelines, Until};
+
+    /// Neither another key nor another status nor another σ makes the receipt.
+    #[test]
+    fn a_receipt_is_of_one_key_and_one_ciphertext() {
+        let mut run = Timelines::open_headless(Scenario::preset("day4").unwrap(), vec![]).unwrap();
+        assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+        let world = run.world(BranchId(0));
+        let chain = chain(world).unwrap();
+        let block = chain.range(1..=1).next().unwrap();
+        let (tx, time) = (&block.proposal.as_ref().unwrap().txs[0], block.header.time);
+        let [one, two] = [0, 1].map(|i| unseal(world, &tx.shared_bytes(), time, ActorId::new(Role::Ev, i)).unwrap());
+        let good = Receipt::new(&one.k, one.sigma.id(), 0);
+        assert!(one.acknowledged_by(&good) && !two.acknowledged_by(&good));
+        assert!(!one.acknowledged_by(&Receipt { status: 1, ..good }));
+        assert!(!one.acknowledged_by(&Receipt { sigma: crate::clmmsc::SigmaId([0; 32]), ..good }));
+        assert_ne!(one.opened.located.index, two.opened.located.index);
+        assert!(one.slice(world, time).is_some() && two.slice(world, time).is_some());
     }
 }
