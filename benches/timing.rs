@@ -108,9 +108,13 @@ impl Stage {
     }
 }
 
-/// One of a pool: its last for the fixed class. What is measured gets a copy in a fresh place, whatever the class.
+/// One of a pool: its last for the fixed class. What is measured gets a copy in a fresh place, and both candidates are
+/// read, whatever the class: the caches must not tell the classes apart.
 fn of<T: Clone>(pool: &[T]) -> impl Fn(bool, usize) -> T {
-    move |class, i| if class { pool[i].clone() } else { pool[POOL].clone() }
+    move |class, i| {
+        let [fixed, other] = black_box([pool[POOL].clone(), pool[i].clone()]);
+        if class { other } else { fixed }
+    }
 }
 
 /// Greatest |t| over the scheme's operations on secrets.

@@ -181,3 +181,51 @@ pub(super) fn scalar(rng: &mut ChaCha20Rng) -> [u8; 32] {
     rng.fill_bytes(&mut wide);
     Scalar::from_bytes_mod_order_wide(&wide).to_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clmmsc::open::{Pinned, Receiver, open};
+
+    /// Everybody opens their own message, whatever it is, and sees who sent it (CLMMSC.md §14, property tests).
+    fn goes_round(people: &mut People, flow: Flow, n: usize) {
+        let role = flow.receiver();
+        let to: Vec<String> = (0..n).map(|i| format!("{role:?} {i}")).collect();
+        let of_length = |people: &mut People, longest: u32| {
+            let len = people.rng.next_u32() % (longest + 1);
+            people.noise(len as usize)
+        };
+        to.iter().for_each(|name| people.person(name, Class::Id, role).unwrap());
+        let longest = people.rng.next_u32() % 300;
+        let messages: Vec<Vec<u8>> = to.iter().map(|_| of_length(people, longest)).collect();
+        let list: Vec<(&str, &[u8])> = to.iter().map(String::as_str).zip(messages.iter().map(Vec::as_slice)).collect();
+        let post = people.post(flow, &list, 64, 0).unwrap();
+        let sigma = people.gateway(&post.made.bytes).unwrap();
+        assert_eq!(sigma.header().n as usize, n);
+        for (name, message) in list {
+            let record = people.record(name).unwrap();
+            let who = Receiver {
+                record: &record,
+                pinned: Pinned::Any,
+                since: 0,
+                nullifiers: &|_| None,
+                opened: &|_, _| false,
+            };
+            let opened = open(&people.params, &sigma, &who, &people.k(&sigma, name).unwrap()).unwrap();
+            assert_eq!(*opened.message, message, "{name} of {n}, flow {}", flow.code());
+            assert_eq!(opened.sender, people.record(&post.sender).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_flow_goes_round_for_any_number_and_any_messages() {
+        for seed in 0..3 {
+            let mut people = People::new(seed).unwrap();
+            for flow in (1..=7).filter_map(Flow::from_code) {
+                [1, 2, 3, 7, 8, 33].into_iter().for_each(|n| goes_round(&mut people, flow, n));
+            }
+        }
+        let mut people = People::new(3).unwrap();
+        (1..=7).filter_map(Flow::from_code).for_each(|flow| goes_round(&mut people, flow, 1_000));
+    }
+}
