@@ -8,6 +8,8 @@ use yew::prelude::*;
 
 /// Narrower cells have room for a sign only.
 const ROOM: f32 = 96.0;
+/// Width of a letter of the small type.
+const LETTER: f32 = 7.4;
 
 fn sign(lock: Lock) -> &'static str {
     match lock {
@@ -90,22 +92,29 @@ fn tight(bay: &Bay, ground: &Ground, index: u16) -> Html {
         return html! { <text class={classes!("small", class(bay.lock))} x={format!("{x:.0}")} y={format!("{:.0}", y + 4.0)}>{ sign(bay.lock) }</text> };
     }
     let who = bay.ev.map_or_else(String::new, |ev| format!(" · {}", ev.label()));
-    let told = match bay.lock {
+    let told = told(bay, left + width - x - 10.0);
+    let two = height >= 34.0;
+    html! {
+        <>
+            if two { <text class="small" x={format!("{x:.0}")} y={format!("{:.0}", y - 3.0)}>{ format!("CP {}{who}", index + 1) }</text> }
+            <text class={classes!("small", class(bay.lock))} x={format!("{x:.0}")} y={format!("{:.0}", y + if two { 12.0 } else { 4.0 })}>{ told }</text>
+        </>
+    }
+}
+
+/// As much as fits into so many pixels of: what became of the command, and what the car pays.
+fn told(bay: &Bay, room: f32) -> String {
+    let word = match bay.lock {
         Lock::Opened => format!("✓ {} kW", tenths(bay.power_w.into())),
         Lock::NotAReceiver => "✕ not for it".into(),
         Lock::Refused => "✕ refused".into(),
         Lock::Nothing if bay.ev.is_some() => "waits".into(),
         Lock::Nothing => "free".into(),
     };
-    let bill =
-        bay.bill.as_ref().filter(|_| left + width - x > 120.0).map(|(t, c, _)| format!(" · {}", words::bill(*t, c)));
-    let two = height >= 34.0;
-    html! {
-        <>
-            if two { <text class="small" x={format!("{x:.0}")} y={format!("{:.0}", y - 3.0)}>{ format!("CP {}{who}", index + 1) }</text> }
-            <text class={classes!("small", class(bay.lock))} x={format!("{x:.0}")} y={format!("{:.0}", y + if two { 12.0 } else { 4.0 })}>{ told }{ bill.unwrap_or_default() }</text>
-        </>
-    }
+    let Some((total, currency, _)) = &bay.bill else { return word };
+    let bill = words::bill(*total, currency);
+    let all = [format!("{word} · {bill}"), format!("{} {bill}", sign(bay.lock))];
+    all.into_iter().find(|text| text.chars().count() as f32 * LETTER <= room).unwrap_or(word)
 }
 
 /// Below its car: what a pile says, as far as its cell allows.

@@ -47,7 +47,7 @@ fn envelope(stage: &StageState, ground: &Ground) -> Html {
     if ground.inside() < 80.0 {
         return Html::default();
     }
-    let locks = format!("σ, {} locks", envelope.entries);
+    let locks = format!("σ, {} {}", envelope.entries, if envelope.entries == 1 { "lock" } else { "locks" });
     let (above, below) = if ground.inside() < 105.0 { (String::new(), locks) } else { (locks, outcome(envelope)) };
     let (w, h) = (120.0, 60.0);
     let (x, y) = (cx - w / 2.0, cy - h / 2.0);

@@ -176,11 +176,19 @@ fn node(props: &Props, ground: &Ground, id: ActorId) -> Html {
             if let Some(word) = verdict(state, props.stage.convicted.contains_key(&id)).filter(|_| labelled && id.role == Role::Css) {
                 <text class="inside" x={format!("{lx:.1}")} y={format!("{:.1}", ly + 15.0)} text-anchor="middle">{ word }</text>
             }
-            if id.role == Role::Css && full {
-                <text class="inside" x={format!("{x:.1}")} y={format!("{:.1}", y + 5.0)} text-anchor="middle">{ format!("v{} h{}", state.view, state.height) }</text>
-            }
+            if id.role == Role::Css && full { { inside((x, y), state) } }
         </g>
     }
+}
+
+/// View and height of a gateway; long ones below each other.
+fn inside((x, y): (f32, f32), state: &NodeState) -> Html {
+    let (view, height) = (format!("v{}", state.view), format!("h{}", state.height));
+    let line = |y: f32, text: String| html! { <text class="inside" x={format!("{x:.1}")} y={format!("{y:.1}")} text-anchor="middle">{ text }</text> };
+    if view.len() + height.len() <= 5 {
+        return line(y + 5.0, format!("{view} {height}"));
+    }
+    html! { <>{ line(y - 3.0, view) }{ line(y + 12.0, height) }</> }
 }
 
 /// What is proved of a gateway, what it last said about a ciphertext, and the votes it refused.
