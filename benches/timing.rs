@@ -17,10 +17,11 @@ use std::time::Instant;
 use voltcast::clmmsc::keys::Wanted;
 use voltcast::clmmsc::kgc::{Issue, MasterKey};
 use voltcast::clmmsc::open::decapsulate;
+use voltcast::clmmsc::receivers::KnownReceiver;
 use voltcast::clmmsc::schnorr::{self, Name};
 use voltcast::clmmsc::signcrypt::{Envelope, Item, signcrypt};
 use voltcast::clmmsc::verify::VerifiedSigma;
-use voltcast::clmmsc::{Class, Flow, KeyPair, Params, Policy, Role, Ticket, UserSecret};
+use voltcast::clmmsc::{Class, Flow, KeyPair, Params, Policy, PublicRecord, Role, Ticket, UserSecret};
 
 const NOW: u64 = 1_760_000_000;
 const EPOCH: u32 = (NOW / 3600) as u32;
@@ -126,11 +127,15 @@ fn scheme(rounds: usize) -> f64 {
     let (cars, senders, tickets) =
         (stage.pool(Class::Id, Role::Ev), stage.pool(Class::Id, Role::Csc), stage.pool(Class::Ticket, Role::Csc));
     let envelope = Envelope { flow: Flow::COMMAND, created: NOW, ttl: 60, floor: 64, pad_to: 0 };
-    let send = |sender: &KeyPair, ticket: &KeyPair, rand: &[u8; 32]| {
-        let items = [Item { to: cars[0].public(), message: b"7 kW" }];
+    let send_to = |items: &[Item<'_>], sender: &KeyPair, ticket: &KeyPair, rand: &[u8; 32]| {
         let ticket = Ticket::new(ticket.clone()).expect("a ticket");
-        signcrypt(&stage.params, &envelope, sender, ticket, &items, rand).expect("a ciphertext")
+        signcrypt(&stage.params, &envelope, sender, ticket, items, rand).expect("a ciphertext")
     };
+    let eight: Vec<PublicRecord> = cars.iter().take(8).map(|car| car.public().clone()).collect();
+    let known = KnownReceiver::prepare(&eight);
+    let fresh: Vec<Item<'_>> = eight.iter().map(|to| Item { to, message: b"7 kW" }).collect();
+    let known: Vec<Item<'_>> = known.iter().map(|to| Item { to, message: b"7 kW" }).collect();
+    let send = |sender: &KeyPair, ticket: &KeyPair, rand: &[u8; 32]| send_to(&fresh[..1], sender, ticket, rand);
     let sigma = send(&senders[0], &tickets[0], &[4; 32]).bytes;
     let sigma = VerifiedSigma::verify(&stage.params, &sigma.into(), NOW).expect("a valid one");
     let rands: Vec<[u8; 32]> = (0..=POOL as u64)
@@ -158,6 +163,12 @@ fn scheme(rounds: usize) -> f64 {
         }),
         measure("signcrypt, secret: the ticket's key", rounds, of(&tickets), |key| {
             black_box(send(&senders[0], key, &[4; 32]));
+        }),
+        measure("signcrypt to 8 receivers, secret: t and so on", rounds / 4, of(&rands), |rand| {
+            black_box(send_to(&fresh, &senders[0], &tickets[0], rand));
+        }),
+        measure("signcrypt to 8 known, secret: t and so on", rounds / 4, of(&rands), |rand| {
+            black_box(send_to(&known, &senders[0], &tickets[0], rand));
         }),
     ];
     results.into_iter().fold(0.0, f64::max)
