@@ -13,6 +13,7 @@ use curve25519_dalek::traits::Identity;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 use voltcast::clmmsc::keys::Wanted;
 use voltcast::clmmsc::kgc::{Issue, MasterKey};
@@ -71,6 +72,8 @@ fn measure<S>(name: &str, rounds: usize, pick: impl Fn(bool, usize) -> S, mut ru
     for round in 0..rounds + rounds / 20 {
         let class = rng.next_u32() & 1 == 1;
         let secret = pick(class, rng.next_u32() as usize % POOL);
+        // Picking is over before the clock starts: loads still under way would tell the classes apart.
+        fence(Ordering::SeqCst);
         let start = Instant::now();
         run(black_box(&secret));
         let time = start.elapsed().as_nanos() as f64;
