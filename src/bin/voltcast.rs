@@ -37,12 +37,13 @@ voltcast: the whole protocol of the paper, run on this machine
   voltcast diagram --scenario NAME|FILE (--slot S | --view V)
   voltcast vectors make --seed N --out FOLDER
   voltcast vectors check FILE|FOLDER…
-  voltcast seeds --from S --count K [--n N] [--jobs J] [--first] [--json FILE]
+  voltcast seeds --from S --count K [--n N] [--jobs J] [--first] [--coverage] [--json FILE]
   voltcast twins (--count K | --all) [--from S] [--n N] [--liars L] [--jobs J] [--first] [--json FILE]
   voltcast attacks [ID…] [--seed N] [--evidence] [--json FILE]
 
 NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a scenario as TOML or JSON.
 J jobs run side by side; 0 stands for one per processor. With --first a search ends at the first failure.
+With --coverage it also fails if a rule, a reason, a situation, a proof of fault or a behaviour stayed untried, and says which.
 WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
 Exit code 0: all held; 1: an invariant broke, a link was not reproduced, a bill differs, or a vector or attack did
 not hold; 2: bad arguments or file.";

@@ -202,28 +202,20 @@ impl Css {
         let Some(replica) = self.replica.as_mut() else { return };
         let mut out = Vec::new();
         replica.step(now, input, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
-        let chain = replica.chain();
-        let appended: Vec<_> = out
-            .iter()
-            .filter_map(|o| match o {
-                pbft::Output::Execute { seq, .. } => Some((*seq, chain.digest(*seq).unwrap_or(Digest::ZERO))),
-                _ => None,
-            })
-            .collect();
         let executed = out.iter().filter_map(|output| match output {
             pbft::Output::Execute { block, .. } => Some(block.clone()),
             _ => None,
         });
         let executed: Vec<_> = executed.collect();
         for output in out {
-            self.carry(output, &appended, io);
+            self.carry(output, io);
         }
         for block in executed {
             self.obey(now, &block, io);
         }
     }
 
-    fn carry(&mut self, output: pbft::Output, appended: &[(Seq, Digest)], io: &mut Io<'_, '_>) {
+    fn carry(&mut self, output: pbft::Output, io: &mut Io<'_, '_>) {
         let setup = self.enrolment.setup.clone();
         match output {
             pbft::Output::Persist(record) => {
@@ -248,7 +240,7 @@ impl Css {
             pbft::Output::Execute { seq, digest, block, .. } => {
                 let (applied, voids) = (block.header.applied, block.voids.len() as u32);
                 io.fact(FactKind::Executed { seq: seq.0, digest, applied, voids });
-                let header = appended.iter().find(|(s, _)| *s == seq).map_or(Digest::ZERO, |(_, d)| *d);
+                let header = block.header.digest();
                 let txs = block.proposal.as_ref().map(|p| p.txs.iter().map(|tx| tx.id).collect::<Vec<_>>());
                 let sigmas = txs.unwrap_or_default();
                 let parent = block.header.parent;

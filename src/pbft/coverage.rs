@@ -2,20 +2,14 @@
 //!
 //! It is told every decision and influences none.
 
-use super::rule::{Outcome, Reason, Rule};
+use super::rule::{Outcome, Rule};
 use std::collections::BTreeSet;
 
 /// Rules that accepted or took note, and rules that refused or held with their reasons.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Coverage {
     accepted: u128,
-    refused: BTreeSet<(Rule, String)>,
-}
-
-/// The name of a reason without what it is about.
-fn name(reason: &Reason) -> String {
-    let text = format!("{reason:?}");
-    text.split('(').next().unwrap_or_default().to_owned()
+    refused: BTreeSet<(Rule, &'static str)>,
 }
 
 impl Coverage {
@@ -24,7 +18,7 @@ impl Coverage {
         match outcome {
             Outcome::Accept | Outcome::Note => self.accepted |= 1 << (rule as u32 % 128),
             Outcome::Reject(reason) | Outcome::Hold(reason) => {
-                self.refused.insert((rule, name(reason)));
+                self.refused.insert((rule, reason.name()));
             }
         }
     }
@@ -32,7 +26,7 @@ impl Coverage {
     /// Adds what was seen elsewhere.
     pub fn merge(&mut self, other: &Coverage) {
         self.accepted |= other.accepted;
-        self.refused.extend(other.refused.iter().cloned());
+        self.refused.extend(&other.refused);
     }
 
     /// Rules that accepted something, or whose condition came to hold.
@@ -41,8 +35,8 @@ impl Coverage {
     }
 
     /// Rules that refused or held something, with the reason's name.
-    pub fn refused(&self) -> impl Iterator<Item = &(Rule, String)> {
-        self.refused.iter()
+    pub fn refused(&self) -> impl Iterator<Item = (Rule, &'static str)> {
+        self.refused.iter().copied()
     }
 
     /// Rules that neither accepted nor refused anything.
@@ -56,6 +50,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pbft::rule::Reason;
 
     #[test]
     fn every_rule_has_its_own_bit_and_reasons_lose_their_arguments() {
@@ -68,7 +63,7 @@ mod tests {
         both.note(Rule::Rq1, &Outcome::Note);
         both.merge(&all);
         assert_eq!(both.accepted().collect::<Vec<_>>(), [Rule::Rq1, Rule::Pp5]);
-        assert_eq!(both.refused().cloned().collect::<Vec<_>>(), [(Rule::Pp11, "NullifierReused".to_owned())]);
+        assert_eq!(both.refused().collect::<Vec<_>>(), [(Rule::Pp11, "NullifierReused")]);
         assert_eq!(both.untried().len(), Rule::ALL.len() - 3);
     }
 }

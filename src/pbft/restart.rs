@@ -96,7 +96,7 @@ impl Replica {
         }
         let votes: Vec<(Kind, Seq)> = self.safety.votes().map(|(kind, seq, ..)| (kind, seq)).collect();
         let mut last = self.base.max(low);
-        for (kind, seq) in votes.into_iter().filter(|(kind, _)| kind.is_vote()) {
+        for (kind, seq) in votes.into_iter().filter(|(kind, seq)| kind.is_vote() && *seq > low) {
             let Some(signed) = self.safety.again(kind, level.view, seq) else { continue };
             let st = &signed.statement;
             let slot = self.log.slot_mut(seq);

@@ -110,9 +110,24 @@ rules! {
     Sf9 "SF-9" "OSDI'99 §4.4" "Never vote while the state at the low mark is missing.";
 }
 
-/// Why a rule refused or holds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Reason {
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $(($($what:ty),*))?,)*) => {
+        /// Why a rule refused or holds.
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        pub enum Reason { $($(#[$doc])* $name $(($($what),*))?),* }
+
+        impl Reason {
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// Its name, without what it is about.
+            pub fn name(&self) -> &'static str {
+                match self { $(Reason::$name { .. } => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+reasons! {
     BadCiphertext(VerifyError),
     AlreadyStored,
     DoubleUse,

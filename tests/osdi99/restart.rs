@@ -147,3 +147,21 @@ pub fn without_its_store_a_gateway_fetches_everything_again() {
     net.assert_chain(3);
     assert!(net.now > Micros(5_000_000));
 }
+
+#[test]
+pub fn what_was_signed_below_the_stable_state_takes_no_room_after_a_restart() {
+    let mut net = Net::with(quiet());
+    for number in 0..5 {
+        net.request(1, &sigma(number));
+        net.run_ms(150);
+    }
+    let low = net.replicas[2].low();
+    assert!(low > Seq(0));
+    // The store may still hold votes that the stable state made useless: it was written first.
+    let old = net.durable[2].votes.first_key_value().map(|(_, vote)| *vote).unwrap();
+    net.durable[2].votes.insert((Kind::Commit, Seq(1)), old);
+    net.crash(2);
+    net.restart(2);
+    assert_eq!(net.replicas[2].low(), low);
+    assert!((1..=low.0).all(|seq| net.replicas[2].log().slot(Seq(seq)).is_none()), "slots at or below {low:?}");
+}

@@ -6,9 +6,9 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use voltcast::pbft::{Coverage, Quorum};
+use voltcast::pbft::Quorum;
 use voltcast::sim::scenario::Scenario;
-use voltcast::sim::swarm::{self, Bench, Failure, Partitions};
+use voltcast::sim::swarm::{self, Bench, Failure, Met, Partitions, SIZES};
 
 /// Which runs.
 #[derive(Clone)]
@@ -52,6 +52,8 @@ struct Args {
     every: bool,
     /// The search ends with the first failure.
     first: bool,
+    /// What stays untried counts as a failure.
+    coverage: bool,
 }
 
 /// What all runs together came to.
@@ -63,8 +65,7 @@ struct Tally {
     blocks: u64,
     views: u64,
     per_n: BTreeMap<u16, u64>,
-    behaviours: BTreeSet<(&'static str, u16)>,
-    coverage: Coverage,
+    met: Met,
     /// Seeds after which safety was void.
     void: BTreeSet<u64>,
     /// Seed, name and text of each failure.
@@ -90,17 +91,30 @@ struct Report<'a> {
     behaviours: Vec<String>,
     rules_accepted: Vec<&'static str>,
     rules_refused: Vec<String>,
-    rules_untried: Vec<&'static str>,
+    situations: Vec<&'static str>,
+    evidence: Vec<&'static str>,
+    missing: Vec<String>,
     failures: Vec<(u64, &'a str, &'a str)>,
 }
 
 fn parse(args: &[String]) -> Result<Args, String> {
-    let mut all = Args { from: 0, count: 0, n: None, liars: None, jobs: 1, json: None, every: false, first: false };
+    let mut all = Args {
+        from: 0,
+        count: 0,
+        n: None,
+        liars: None,
+        jobs: 1,
+        json: None,
+        every: false,
+        first: false,
+        coverage: false,
+    };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let flag = match arg.as_str() {
             "--all" => Some(&mut all.every),
             "--first" => Some(&mut all.first),
+            "--coverage" => Some(&mut all.coverage),
             _ => None,
         };
         if let Some(flag) = flag {
@@ -127,7 +141,7 @@ fn parse(args: &[String]) -> Result<Args, String> {
     Ok(all)
 }
 
-/// Runs the seeds; true if nothing broke and everybody finished.
+/// Runs the seeds; true if nothing broke and everybody finished, and with `--coverage` if nothing stayed untried.
 ///
 /// # Errors
 /// A sentence for bad arguments or an unwritable file.
@@ -137,7 +151,7 @@ pub fn command(args: &[String]) -> Result<bool, String> {
         return Err("`--all` is for `twins`".into());
     }
     let tally = all(&args, &What::Swarm(args.n))?;
-    Ok(tally.failures.is_empty())
+    Ok(tally.failures.is_empty() && covered(&args, &tally)?)
 }
 
 /// Runs scenarios of twins. With as many as can break agreement, true if one did; else as [`command`].
@@ -146,6 +160,9 @@ pub fn command(args: &[String]) -> Result<bool, String> {
 /// A sentence for bad arguments or an unwritable file.
 pub fn twins(args: &[String]) -> Result<bool, String> {
     let mut args = parse(args)?;
+    if args.coverage {
+        return Err("`--coverage` is for `seeds`".into());
+    }
     let n = args.n.unwrap_or(4);
     let quorum = Quorum::new(n).map_err(|e| e.to_string())?;
     let liars = args.liars.unwrap_or(quorum.f());
@@ -215,8 +232,7 @@ fn worker(next: &AtomicU64, end: u64, what: &What, first: bool, tally: &Mutex<Ta
         all.blocks += verdict.blocks;
         all.views = all.views.max(verdict.views);
         *all.per_n.entry(scenario.gateways.n).or_default() += 1;
-        all.behaviours.extend(scenario.behaviour.iter().map(|b| (b.kind.name(), scenario.gateways.n)));
-        all.coverage.merge(&verdict.coverage);
+        all.met.merge(&verdict.met);
         if verdict.void {
             all.void.insert(seed);
         }
@@ -229,6 +245,18 @@ fn worker(next: &AtomicU64, end: u64, what: &What, first: bool, tally: &Mutex<Ta
             all.failures.insert(seed, (failure.name().to_owned(), text(&failure)));
         }
     }
+}
+
+/// The numbers of gateways that the seeds are about.
+fn sizes(args: &Args) -> &[u16] {
+    args.n.as_ref().map_or(&SIZES, std::slice::from_ref)
+}
+
+/// With `--coverage`, whether everything was tried; says what was not.
+fn covered(args: &Args, tally: &Tally) -> Result<bool, String> {
+    let missing = if args.coverage { tally.met.missing(sizes(args)) } else { Vec::new() };
+    missing.iter().try_for_each(|what| print(&format!("  NOT COVERED: {what}")))?;
+    Ok(missing.is_empty())
 }
 
 fn text(failure: &Failure) -> String {
@@ -246,9 +274,10 @@ fn report(args: &Args, what: &What, tally: &Tally, seconds: f64) -> Result<(), S
     let broken = tally.failures.len() - stuck;
     let speed = tally.runs as f64 / seconds.max(1e-9);
     let counts: Vec<String> = tally.per_n.iter().map(|(n, count)| format!("{n}: {count}")).collect();
-    let accepted: Vec<_> = tally.coverage.accepted().map(|rule| rule.id()).collect();
-    let refused: Vec<_> = tally.coverage.refused().map(|(rule, why)| format!("{} {why}", rule.id())).collect();
-    let untried: Vec<_> = tally.coverage.untried().iter().map(|rule| rule.id()).collect();
+    let coverage = &tally.met.coverage;
+    let accepted: Vec<_> = coverage.accepted().map(|rule| rule.id()).collect();
+    let refused: Vec<_> = coverage.refused().map(|(rule, why)| format!("{} {why}", rule.id())).collect();
+    let missing = tally.met.missing(sizes(args));
     print(&format!(
         "seeds {} to {}: {} runs in {seconds:.1} s, {speed:.0} seeds/s with {} job(s), {:.2} M events/s",
         args.from,
@@ -260,11 +289,13 @@ fn report(args: &Args, what: &What, tally: &Tally, seconds: f64) -> Result<(), S
     print(&format!("  {} blocks, highest view {}, runs per n: {}", tally.blocks, tally.views, counts.join(", ")))?;
     print(&format!("  violations: {broken}, liveness failures: {stuck}, safety void: {}", tally.void.len()))?;
     print(&format!(
-        "  coverage: {} rules accepted, {} refusals by reason, {} behaviours by size; untried: {}",
+        "  coverage: {} rules accepted, {} refusals by reason, {} situations, {} kinds of proof, {} behaviours by size; {} missing",
         accepted.len(),
         refused.len(),
-        tally.behaviours.len(),
-        if untried.is_empty() { "none".to_owned() } else { untried.join(" ") },
+        tally.met.situations.len(),
+        tally.met.classes.len(),
+        tally.met.behaviours.len(),
+        missing.len(),
     ))?;
     for (seed, (name, text)) in tally.failures.iter().take(10) {
         print(&format!("  FAILED seed {seed}: {name}: {text}\n    again: {}", what.again(*seed)))?;
@@ -283,10 +314,12 @@ fn report(args: &Args, what: &What, tally: &Tally, seconds: f64) -> Result<(), S
         liveness_failures: stuck,
         safety_void: tally.void.len(),
         per_n: &tally.per_n,
-        behaviours: tally.behaviours.iter().map(|(name, n)| format!("{name} n={n}")).collect(),
+        behaviours: tally.met.behaviours.iter().map(|(kind, n)| format!("{} n={n}", kind.name())).collect(),
         rules_accepted: accepted,
         rules_refused: refused,
-        rules_untried: untried,
+        situations: tally.met.situations.iter().map(|s| s.text()).collect(),
+        evidence: tally.met.classes.iter().map(|class| class.id()).collect(),
+        missing,
         failures: tally.failures.iter().map(|(seed, (a, b))| (*seed, a.as_str(), b.as_str())).collect(),
     };
     let json = serde_json::to_string_pretty(&report).map_err(|e| format!("cannot write the report: {e}"))?;

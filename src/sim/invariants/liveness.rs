@@ -5,10 +5,10 @@
 
 use super::{Agreement, Finding, Sight};
 use crate::entities::actor::{ActorId, Role};
-use crate::entities::fact::FactKind;
+use crate::entities::fact::{FactKind, Rule};
 use crate::entities::{Entity, Setup};
 use crate::ledger::{Digest, Micros};
-use crate::pbft::Replica;
+use crate::pbft::{self, Replica};
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,8 @@ pub struct Liveness {
     since: Option<Micros>,
     /// Who of C has left it, by the highest target.
     left: BTreeMap<ActorId, u64>,
+    /// Somebody of C left it because its primary had led its share (TM-4): it was due to end.
+    rotated: bool,
 }
 
 /// µs a correct primary needs to serve what is active: T_need of CONSENSUS.md §3.10.
@@ -121,9 +123,7 @@ impl Liveness {
                 late
             }
             Kind::TimerSet { timer, after_us } if correct => late.or_else(|| timer_bound(who, timer, *after_us, sight)),
-            Kind::Fact(fact) if correct => {
-                late.or_else(|| self.fact(effect.t, who, fact, agreement, (strong, f), sight))
-            }
+            Kind::Fact(fact) if correct => late.or_else(|| self.fact(effect, who, fact, agreement, (strong, f), sight)),
             _ => late,
         }
     }
@@ -135,13 +135,14 @@ impl Liveness {
 
     fn fact(
         &mut self,
-        now: Micros,
+        effect: &Effect,
         who: ActorId,
         fact: &FactKind,
         agreement: &Agreement,
         (strong, f): (u16, u16),
         sight: &Sight<'_>,
     ) -> Option<Finding> {
+        let now = effect.t;
         match fact {
             FactKind::Verified { sigma, error: None } => {
                 self.learns(now, who, *sigma, f, sight);
@@ -158,7 +159,10 @@ impl Liveness {
                 self.enters(now, who, *view, strong);
                 None
             }
-            FactKind::ViewChange { target, .. } => self.leaves(now, who, *target, agreement, f, sight),
+            FactKind::ViewChange { target, .. } => {
+                self.rotated |= *target > self.view && effect.rule == Some(Rule::Agreement(pbft::Rule::Tm4));
+                self.leaves(now, who, *target, agreement, f, sight)
+            }
             _ => None,
         }
     }
@@ -207,6 +211,7 @@ impl Liveness {
             self.entered.clear();
             self.since = None;
             self.left.clear();
+            self.rotated = false;
         }
         if view == self.view {
             self.entered.insert(who);
@@ -239,7 +244,7 @@ impl Liveness {
         let advised = sight.setup.agreement.t0.0 >= 2 * need + sight.setup.agreement.relay_after.0;
         let unwell = self.unwell(agreement);
         let judged = unwell.len() <= usize::from(f) && !unwell.contains(&primary);
-        let rises = self.left.len() == usize::from(f) + 1 && steady && advised && judged;
+        let rises = self.left.len() == usize::from(f) + 1 && steady && advised && judged && !self.rotated;
         let text = || format!("{} of C left view {} of the correct {primary}", self.left.len(), self.view);
         rises.then(|| Finding::broken("LI-2", text()))
     }
@@ -296,9 +301,14 @@ mod tests {
         }
 
         fn see(&mut self, t: u64, who: u16, kind: Kind) -> Option<&'static str> {
+            self.see_by(t, who, kind, None)
+        }
+
+        fn see_by(&mut self, t: u64, who: u16, kind: Kind, rule: Option<pbft::Rule>) -> Option<&'static str> {
+            let rule = rule.map(Rule::Agreement);
             let (id, needs) = (EffectId(0), Vec::new());
             let actor = Some(ActorId::new(Role::Css, who));
-            let effect = Effect { id, step: 0, t: Micros(t), actor, kind, cause: None, needs, rule: None };
+            let effect = Effect { id, step: 0, t: Micros(t), actor, kind, cause: None, needs, rule };
             self.agreement.observe(&effect);
             let (nobody, nothing) = (|_| None, |_| None);
             let (setup, gateways) = (self.world.setup(), &[][..]);
@@ -374,6 +384,10 @@ mod tests {
         assert_eq!(bench.see(1_500_001, 1, Kind::Behaves { behaviour: Some("crash_midway".into()) }), None);
         assert_eq!(bench.see(steady, 0, leave()), None);
         assert_eq!(bench.see(steady, 2, leave()), None, "its primary keeps silent");
+        let mut bench = Bench::new();
+        (0..3).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
+        assert_eq!(bench.see_by(steady, 0, leave(), Some(pbft::Rule::Tm4)), None);
+        assert_eq!(bench.see(steady, 2, leave()), None, "its primary has led its share");
     }
 
     #[test]

@@ -4,22 +4,27 @@
 //! Within f nothing may break, and after the healing every gateway of C must get to the end. A failing seed is made
 //! smaller by leaving out what it does not need. Nothing here decides anything inside a run.
 
+mod goals;
 mod options;
 mod partitions;
 mod shrink;
+mod situations;
 
-pub use options::{scenario, twins};
+pub use goals::Met;
+pub use options::{SIZES, scenario, twins};
 pub use partitions::Partitions;
 pub use shrink::shrink;
+pub use situations::Situation;
 
 use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::ledger::{Digest, Micros};
-use crate::pbft::{Coverage, Pending, Quorum, Replica};
+use crate::pbft::{Pending, Quorum, Replica};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::{Scenario, ScenarioError};
 use crate::sim::trace::{Effect, Kind};
 use crate::sim::world::{KeyRing, World};
+use situations::Situations;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps between two looks at whether everything is done.
@@ -63,7 +68,7 @@ pub struct Verdict {
     pub failure: Option<Failure>,
     /// More than f were faulty, and what holds within f fell.
     pub void: bool,
-    pub coverage: Coverage,
+    pub met: Met,
 }
 
 /// What is kept between runs: keys, and the memory of verifications.
@@ -95,6 +100,7 @@ impl Bench {
     pub fn run(&mut self, s: &Scenario) -> Result<Verdict, ScenarioError> {
         let mut world = self.world(s)?;
         let mut watch = Watch::new(s);
+        let mut situations = Situations::default();
         let mut out = Vec::new();
         let (mut steps, mut void) = (0, false);
         let failure = loop {
@@ -109,6 +115,7 @@ impl Bench {
                 break None;
             }
             out.iter().for_each(|effect| watch.effect(effect));
+            situations.step(&out, &world);
             let done = steps % LOOK_EVERY == 0 && watch.healed(world.now()) && watch.done(&world);
             if done {
                 break None;
@@ -119,8 +126,10 @@ impl Bench {
             }
         };
         let core: Vec<&Replica> = watch.core(&world).collect();
-        let mut coverage = Coverage::default();
-        gateways(&world).for_each(|(_, css)| coverage.merge(css.coverage()));
+        let (situations, classes) = situations.into_met();
+        let behaviours = s.behaviour.iter().map(|b| (b.kind, s.gateways.n)).collect();
+        let mut met = Met { situations, classes, behaviours, ..Met::default() };
+        gateways(&world).for_each(|(_, css)| met.coverage.merge(css.coverage()));
         Ok(Verdict {
             steps,
             effects: world.effects().into(),
@@ -128,7 +137,7 @@ impl Bench {
             views: core.iter().map(|r| r.level().view.0).max().unwrap_or(0),
             failure,
             void,
-            coverage,
+            met,
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
 use crate::sim::adversary::{BehaviourKind, Trigger};
-use crate::sim::intervention::{Behave, Skew, Slow};
+use crate::sim::intervention::{Behave, Skew, Slow, Torn};
 use crate::sim::network::{Latency, RuleArgs};
 use crate::sim::scenario::{Bootstrap, Fault, FaultDo, Scenario, ScenarioError, WorkloadKind};
 use crate::sim::streams::{Label, Streams};
@@ -62,6 +62,7 @@ pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
     workload(&mut s, &mut dice);
     network(&mut s, &mut dice);
     people(&mut s, &mut dice);
+    rarities(&mut s, &mut Dice(Streams::new(seed).get(Label::Swarm, 2, 0)));
     s.checked()
 }
 
@@ -176,6 +177,24 @@ fn people(s: &mut Scenario, dice: &mut Dice) {
     }
     for _ in 0..dice.below(4) {
         storm(s, n, dice);
+    }
+}
+
+/// What few runs have: a short memory for old blocks, a lead that changes by appointment, a crash in the middle of a step.
+fn rarities(s: &mut Scenario, dice: &mut Dice) {
+    if dice.one_in(2) {
+        s.gateways.retain = dice.between(1, 6) as u32;
+    }
+    if dice.one_in(4) {
+        s.gateways.rotate_every = dice.pick(&[1, 2, 4, 8]);
+    }
+    if dice.one_in(4) {
+        let node = gateway(dice.below(s.gateways.n.into()));
+        let at = dice.moment();
+        let torn = Torn { node, k: dice.below(6) as u32 };
+        let back = Dur(at.0 + Dur::ms(dice.between(50, 2_000)).0);
+        s.fault.push(Fault { at, action: FaultDo::TornStep(torn) });
+        s.fault.push(Fault { at: back.min(Dur::ms(STORM_MS)), action: FaultDo::Restart(node) });
     }
 }
 
