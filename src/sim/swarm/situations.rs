@@ -96,9 +96,8 @@ impl Situations {
                     self.enters(actor, *carried, world);
                 }
                 Kind::Fact(FactKind::VoteCounted { from, .. }) if entered == Some(actor) => {
-                    if self.states.get(&actor).is_some_and(|state| state.held.contains(from)) {
-                        self.met.insert(Situation::HeldVoteUsed);
-                    }
+                    let held = self.states.get(&actor).is_some_and(|state| state.held.contains(from));
+                    self.met.extend(held.then_some(Situation::HeldVoteUsed));
                 }
                 Kind::Fact(fact) => self.fact(actor, fact, effect.rule, world),
                 _ => {}
