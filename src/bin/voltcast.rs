@@ -19,12 +19,12 @@ use std::process::ExitCode;
 use voltcast::sim::export;
 use voltcast::sim::intervention::Intervention;
 use voltcast::sim::link::{Link, Moment};
-use voltcast::sim::scenario::{PRESETS, Scenario};
+use voltcast::sim::scenario::{MAX_TEXT, PRESETS, Scenario, plain};
 use voltcast::sim::state;
 use voltcast::sim::summary;
 use voltcast::sim::swarm;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
-use voltcast::sim::trace::Trace;
+use voltcast::sim::trace::{Kind, Trace};
 
 const USAGE: &str = "\
 voltcast: the whole protocol of the paper, run on this machine
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(sentence) => {
-            eprintln!("voltcast: {sentence}");
+            eprintln!("voltcast: {}", plain(&sentence));
             ExitCode::from(2)
         }
     }
@@ -124,7 +124,7 @@ impl RunArgs {
                 "--json" => parsed.json = Some(value()?),
                 "--do" => parsed.actions.push(Intervention::parse(&value()?).map_err(|e| e.to_string())?),
                 "--quiet" => parsed.quiet = true,
-                other => return Err(format!("`run` does not know `{other}`; try `voltcast help`")),
+                other => return Err(format!("there is no argument `{other}` here; try `voltcast help`")),
             }
             if arg != "--do" && !seen.insert(arg.as_str()) {
                 return Err(format!("`{arg}` is given twice"));
@@ -132,7 +132,7 @@ impl RunArgs {
         }
         match (&parsed.scenario, &parsed.link) {
             (Some(_), None) | (None, Some(_)) => Ok(parsed),
-            (None, None) => Err("`run` needs `--scenario NAME|FILE` or `--link LINK`".into()),
+            (None, None) => Err("this needs `--scenario NAME|FILE` or `--link LINK`".into()),
             (Some(_), Some(_)) => Err("give either `--scenario` or `--link`, not both".into()),
         }
     }
@@ -153,14 +153,21 @@ fn load(name: &str) -> Result<(Scenario, String, String), String> {
         let text = scenario.explain();
         return Ok((scenario, name.to_owned(), text));
     }
-    let text = std::fs::read_to_string(name).map_err(|e| {
+    let bytes = read(name).map_err(|e| {
         let known = PRESETS.iter().map(|p| p.id).collect::<Vec<_>>().join(", ");
         format!("`{name}` is no built-in scenario ({known}), and as a file it cannot be read: {e}")
     })?;
-    let parsed = if name.ends_with(".json") { Scenario::from_json(&text) } else { Scenario::from_toml(&text) };
-    let scenario = parsed.map_err(|e| format!("{name}: {e}"))?;
+    let scenario = Scenario::from_bytes(&bytes, name.ends_with(".json")).map_err(|e| format!("{name}: {e}"))?;
     let id = scenario.name.clone();
-    Ok((scenario, id, text))
+    Ok((scenario, id, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// A file, but never more of it than tells that it is too long.
+fn read(name: &str) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(name)?.take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What the arguments ask to run.
@@ -250,7 +257,26 @@ fn play(scenario: Scenario, interventions: Vec<Intervention>) -> Result<(Timelin
             Stop::Limit => return Err("the run has more events than a run may have".into()),
         }
     }
+    undone(&timelines)?;
     Ok((timelines, format!("{} ms", start.elapsed().as_millis())))
+}
+
+/// Says what was to be done and was not: an error if its moment never came.
+fn undone(timelines: &Timelines) -> Result<(), String> {
+    let (world, trace) = (timelines.world(BranchId(0)), timelines.trace(BranchId(0)));
+    let mut done = 0;
+    for effect in trace.effects() {
+        if let Kind::Intervened { text, .. } = &effect.kind {
+            done += 1;
+            if text.contains(": without effect, ") {
+                eprintln!("voltcast: {text}");
+            }
+        }
+    }
+    match world.interventions().get(done) {
+        Some(next) => Err(format!("the run ends before `{}` can be done", next.to_text())),
+        None => Ok(()),
+    }
 }
 
 fn list() -> Result<bool, String> {

@@ -7,6 +7,7 @@ use crate::entities::actor::{ActorId, Role};
 use crate::ledger::Micros;
 use crate::sim::adversary::{BehaviourKind, Split, Trigger};
 use crate::sim::network::{LinkRule, RuleArgs};
+use crate::sim::scenario::{MAX_END, plain};
 use crate::sim::trace::EffectId;
 use crate::sim::units::{Dur, Shift};
 use core::fmt;
@@ -203,6 +204,8 @@ impl Action {
         match self {
             Action::Behave(b) => b.check(),
             Action::RestartAmnesia(a) if a.role != Role::Css => Err("only gateways can lose what they signed".into()),
+            Action::Complain(a) if a.role != Role::Ev => Err(format!("only cars complain, and {a} is none")),
+            Action::OpenTicket(a) if a.role != Role::Kgc => Err(format!("only the KGC opens tickets, and {a} is none")),
             Action::Link(rule) => rule.check(),
             Action::Release(a)
                 if *a
@@ -271,6 +274,12 @@ pub struct ParseError {
     why: String,
 }
 
+/// The beginning of a text, with nothing in it that a terminal would obey.
+fn clip(text: &str, most: usize) -> String {
+    let head: String = text.chars().take(most).collect();
+    plain(&head) + if head.len() < text.len() { "…" } else { "" }
+}
+
 impl Intervention {
     /// The form of links: `e1812~crash~css1`; conditions and link rules have no short form and are written as JSON.
     pub fn to_text(&self) -> String {
@@ -308,44 +317,58 @@ impl Intervention {
             serde_json::from_str(text).map_err(|e| e.to_string())
         } else {
             Self::parse_short(text)
-                .ok_or_else(|| "expected a moment, an action and its arguments, such as `e1812~crash~css1`".to_owned())
         };
-        let checked = parsed.and_then(|i: Intervention| i.action.check().map(|()| i));
-        checked.map_err(|why| ParseError { text: text.chars().take(80).collect(), why })
+        let checked = parsed.and_then(|i: Intervention| match i.at {
+            At::Time(t) if t > MAX_END.micros() => Err(format!("no run is longer than {MAX_END}")),
+            _ => i.action.check().map(|()| i),
+        });
+        checked.map_err(|why| ParseError { text: clip(text, 80), why: clip(&why, 400) })
     }
 
-    fn parse_short(text: &str) -> Option<Self> {
+    fn parse_short(text: &str) -> Result<Self, String> {
+        let form = || "expected a moment, an action and its arguments, such as `e1812~crash~css1`".to_owned();
         let mut parts = text.split('~');
-        let at = At::parse(parts.next()?)?;
-        let verb = parts.next()?;
+        let moment = parts.next().filter(|moment| !moment.is_empty()).ok_or_else(form)?;
+        let verb = parts.next().ok_or_else(form)?;
+        let at = At::parse(moment).ok_or_else(|| {
+            format!("`{moment}` is no moment; expected an event such as `e1812` or a time such as `1.2s`")
+        })?;
         let args: Vec<&str> = parts.collect();
+        let who = |a: &&str| ActorId::parse(a).ok_or_else(|| format!("`{a}` is no actor; expected one such as `css1`"));
+        let event =
+            |e: &&str| Flight::parse(e).ok_or_else(|| format!("`{e}` is no event; expected one such as `e1790`"));
+        let length = |by: &&str| format!("`{by}` is no length of time; expected one such as `20ms`");
         let action = match (verb, args.as_slice()) {
-            ("crash", [a]) => Action::Crash(ActorId::parse(a)?),
-            ("pause", [a]) => Action::Pause(ActorId::parse(a)?),
-            ("resume", [a]) => Action::Resume(ActorId::parse(a)?),
-            ("restart", [a]) => Action::Restart(ActorId::parse(a)?),
-            ("restart", [a, "amnesia"]) => Action::RestartAmnesia(ActorId::parse(a)?),
-            ("torn_step", [a, k]) => Action::TornStep(Torn { node: ActorId::parse(a)?, k: k.parse().ok()? }),
-            ("calm", [a]) => Action::Calm(ActorId::parse(a)?),
-            ("complain", [a]) => Action::Complain(ActorId::parse(a)?),
-            ("open_ticket", [a]) => Action::OpenTicket(ActorId::parse(a)?),
+            ("crash", [a]) => Action::Crash(who(a)?),
+            ("pause", [a]) => Action::Pause(who(a)?),
+            ("resume", [a]) => Action::Resume(who(a)?),
+            ("restart", [a]) => Action::Restart(who(a)?),
+            ("restart", [a, "amnesia"]) => Action::RestartAmnesia(who(a)?),
+            ("torn_step", [a, k]) => Action::TornStep(Torn { node: who(a)?, k: number(k)? }),
+            ("calm", [a]) => Action::Calm(who(a)?),
+            ("complain", [a]) => Action::Complain(who(a)?),
+            ("open_ticket", [a]) => Action::OpenTicket(who(a)?),
             ("behave", [a, kind]) => {
-                let kind = BehaviourKind::parse(kind)?;
-                Action::Behave(Behave::always(ActorId::parse(a)?, kind))
+                let found = BehaviourKind::parse(kind).ok_or_else(|| format!("there is no behaviour `{kind}`"))?;
+                Action::Behave(Behave::always(who(a)?, found))
             }
-            ("drop", [e]) => Action::Drop(Flight::parse(e)?),
-            ("deliver", [e]) => Action::Deliver(Flight::parse(e)?),
-            ("duplicate", [e]) => Action::Duplicate(Flight::parse(e)?),
-            ("delay", [e, by]) => Action::Delay(Delay { event: Flight::parse(e)?, by_us: Dur::parse(by)?.0 }),
-            ("slow", [a, times]) => Action::Slow(Slow { node: ActorId::parse(a)?, times: times.parse().ok()? }),
-            ("skew", [a, by]) => Action::Skew(Skew { node: ActorId::parse(a)?, by: Shift::parse(by)? }),
-            ("flip", [e, byte, bit]) => {
-                Action::Flip(Flip { event: Flight::parse(e)?, byte: byte.parse().ok()?, bit: bit.parse().ok()? })
+            ("drop", [e]) => Action::Drop(event(e)?),
+            ("deliver", [e]) => Action::Deliver(event(e)?),
+            ("duplicate", [e]) => Action::Duplicate(event(e)?),
+            ("delay", [e, by]) => {
+                Action::Delay(Delay { event: event(e)?, by_us: Dur::parse(by).ok_or_else(|| length(by))?.0 })
             }
-            _ => return None,
+            ("slow", [a, times]) => Action::Slow(Slow { node: who(a)?, times: number(times)? }),
+            ("skew", [a, by]) => Action::Skew(Skew { node: who(a)?, by: Shift::parse(by).ok_or_else(|| length(by))? }),
+            ("flip", [e, byte, bit]) => Action::Flip(Flip { event: event(e)?, byte: number(byte)?, bit: number(bit)? }),
+            _ => return Err(form()),
         };
-        Some(Intervention { at, action })
+        Ok(Intervention { at, action })
     }
+}
+
+fn number<T: core::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no whole number in range"))
 }
 
 #[cfg(test)]

@@ -123,6 +123,8 @@ pub enum LinkError {
     Actor(String),
     #[error("the digest d must be 10 to 64 hex digits, not `{0}`")]
     Digest(String),
+    #[error("`{0}` stands twice in the link")]
+    Twice(String),
     #[error("the link holds more than {MAX_INTERVENTIONS} interventions")]
     Interventions,
     #[error("an intervention in the link is longer than {MAX_TEXT} characters")]
@@ -178,8 +180,12 @@ impl Link {
             return Err(LinkError::Name(clip(name)));
         }
         let mut link = Link { scenario: name.into(), ..Link::default() };
+        let mut seen = std::collections::BTreeSet::new();
         for pair in query.split('&').filter(|p| !p.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(|| LinkError::Pair(clip(pair)))?;
+            if key != "do" && !seen.insert(key) {
+                return Err(LinkError::Twice(clip(key)));
+            }
             link.set(key, &unescape(value)?)?;
         }
         Ok(link)
@@ -301,6 +307,7 @@ mod tests {
             ("#/run/day4?d=xyz", "hex"),
             ("#/run/day4?seed=%zz", "%-escape"),
             ("#/run/day4?do=%ff", "%-escape"),
+            ("#/run/day4?seed=1&n=4&seed=2", "`seed` stands twice"),
         ] {
             assert!(error(text).contains(part), "{text}: {}", error(text));
         }

@@ -150,6 +150,15 @@ impl Pattern {
         (from.index <= last).then_some(Pattern { role: from.role, first: from.index, last })
     }
 
+    /// The actors that it names one by one: both ends of a range, nobody of `css*`.
+    pub fn named(&self) -> Vec<ActorId> {
+        match (self.first, self.last) {
+            (0, u16::MAX) => Vec::new(),
+            (a, b) if a == b => vec![ActorId::new(self.role, a)],
+            (a, b) => vec![ActorId::new(self.role, a), ActorId::new(self.role, b)],
+        }
+    }
+
     pub fn matches(&self, actor: ActorId) -> bool {
         actor.role == self.role && (self.first..=self.last).contains(&actor.index)
     }

@@ -133,7 +133,10 @@ fn parse(args: &[String]) -> Result<Args, String> {
         }
     }
     if all.count == 0 && !all.every {
-        return Err("`--count K` is missing".into());
+        return Err("`--count K` is missing, or 0".into());
+    }
+    if all.from.checked_add(all.count).is_none() {
+        return Err(format!("there are no {} seeds from {} on", all.count, all.from));
     }
     if all.jobs == 0 {
         all.jobs = std::thread::available_parallelism().map_or(1, usize::from);

@@ -3,7 +3,8 @@
 use super::{Bootstrap, Car, ENGINE, OrderDo, SCHEMA, Scenario, Tariff, WorkloadKind};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
-use crate::sim::intervention::Action;
+use crate::sim::intervention::{Action, At};
+use crate::sim::network::RuleArgs;
 use crate::sim::units::Dur;
 
 /// Longest run, and the largest accepted value of any other time.
@@ -13,6 +14,10 @@ const MAX_EVENTS: usize = 256;
 
 /// Most ciphertexts of a workload.
 const MAX_PARCELS: u64 = 100_000;
+
+/// Most entries of all ciphertexts of a workload, real and stubs: some ten seconds and a hundred megabytes.
+const MOST_ENTRIES: u64 = 100_000;
+const MOST_STUB_ENTRIES: u64 = 1_000_000;
 
 /// What is wrong, and the keys that lead to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,8 +34,13 @@ fn within(path: &str, value: u64, min: u64, max: u64) -> Result<(), Problem> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    let key = path.rsplit('.').next().unwrap_or(path);
-    problem(path, format!("`{key}` is {value}, but must be from {min} to {max}"))
+    let mut keys = path.rsplit('.');
+    let key = keys.next().unwrap_or(path);
+    let which = match (key.parse::<usize>(), keys.next()) {
+        (Ok(index), Some(list)) => format!("entry {} of `{list}`", index + 1),
+        _ => format!("`{key}`"),
+    };
+    problem(path, format!("{which} is {value}, but must be from {min} to {max}"))
 }
 
 fn dur(path: &str, value: Dur, min: Dur, max: Dur) -> Result<(), Problem> {
@@ -52,7 +62,10 @@ fn text(path: &str, value: &str, max: usize) -> Result<(), Problem> {
 
 /// Checks every bound; the first problem decides.
 pub fn check(s: &Scenario) -> Result<(), Problem> {
-    within("voltcast", s.voltcast.into(), SCHEMA.into(), SCHEMA.into())?;
+    if s.voltcast != SCHEMA {
+        let sentence = format!("`voltcast` is {}, but this program reads version {SCHEMA} of scenarios", s.voltcast);
+        return problem("voltcast", sentence);
+    }
     if s.engine != ENGINE {
         return problem("engine", format!("this is engine \"{ENGINE}\", the scenario asks for \"{}\"", s.engine));
     }
@@ -158,7 +171,18 @@ fn workload(s: &Scenario) -> Result<(), Problem> {
     }
     within("workload.count", w.count.into(), 0, MAX_PARCELS)?;
     within("workload.at", w.at.len() as u64, 0, MAX_PARCELS)?;
-    within("workload.receivers", w.receivers.1.into(), w.receivers.0.max(1).into(), 64)?;
+    let (fewest, most) = w.receivers;
+    if fewest > most || !(1..=64).contains(&most) {
+        let sentence = "`receivers` are the fewest and the most receivers of a ciphertext, at most 64".into();
+        return problem("workload.receivers", sentence);
+    }
+    // All ciphertexts are made before the run begins.
+    let count = if w.kind == WorkloadKind::List { w.at.len() as u64 } else { w.count.into() };
+    let entries = if s.gateways.crypto == Crypto::Stub { MOST_STUB_ENTRIES } else { MOST_ENTRIES };
+    if !station && count * u64::from(most) > entries {
+        let sentence = format!("{count} ciphertexts of up to {most} receivers are more than {entries} entries in all");
+        return problem("workload.count", sentence);
+    }
     dur("workload.every", w.every, Dur(0), MAX_END)
 }
 
@@ -210,9 +234,10 @@ fn network(s: &Scenario) -> Result<(), Problem> {
         Latency::Const(d) | Latency::Exponential(d) | Latency::LongTail(d) => {
             dur("network.latency", *d, Dur(0), max)?;
         }
-        Latency::Uniform(lo, hi) => {
-            dur("network.latency", *hi, *lo, max)?;
+        Latency::Uniform(lo, hi) if lo > hi => {
+            return problem("network.latency", format!("a uniform latency goes up: {lo} is more than {hi}"));
         }
+        Latency::Uniform(_, hi) => dur("network.latency", *hi, Dur(0), max)?,
         Latency::Table(table) if table.len() != 256 || table.windows(2).any(|w| w[0] > w[1]) => {
             return problem("network.latency", "a latency table has 256 ascending quantiles in µs".into());
         }
@@ -246,7 +271,11 @@ fn fleet(s: &Scenario, index: usize, car: &Car) -> Result<(), Problem> {
         within(&at("soc"), stay.soc.into(), 0, 1_000_000)?;
         within(&at("target"), stay.target.into(), 0, 1_000_000)?;
         dur(&at("arrive"), stay.arrive, free, MAX_END)?;
-        dur(&at("depart"), stay.depart, Dur(stay.arrive.0 + 1), MAX_END)?;
+        if stay.depart <= stay.arrive {
+            let sentence = format!("`depart` is {}, but the car arrives at {} only", stay.depart, stay.arrive);
+            return problem(&at("depart"), sentence);
+        }
+        dur(&at("depart"), stay.depart, Dur(0), MAX_END)?;
         if stay.pile == 0 || stay.pile > s.entities.cp {
             let sentence = format!("there is no pile {}: piles are numbered from 1 to {}", stay.pile, s.entities.cp);
             return problem(&at("pile"), sentence);
@@ -355,9 +384,21 @@ pub fn action(s: &Scenario, action: &Action) -> Result<(), String> {
         Action::Slow(s) => s.node,
         Action::Skew(s) => s.node,
         Action::TornStep(torn) => torn.node,
+        Action::Link(rule) => return ends(s, rule.args()),
+        Action::Release(which) => return ends(s, which),
         _ => return Ok(()),
     };
+    known(s, actor)
+}
+
+fn known(s: &Scenario, actor: ActorId) -> Result<(), String> {
     if exists(s, actor) { Ok(()) } else { Err(format!("there is no {actor} in this scenario")) }
+}
+
+/// A rule about nobody would silently do nothing.
+fn ends(s: &Scenario, rule: &RuleArgs) -> Result<(), String> {
+    let named = rule.from.0.iter().chain(&rule.to.0).flat_map(|pattern| pattern.named());
+    named.into_iter().try_for_each(|actor| known(s, actor))
 }
 
 fn events(s: &Scenario) -> Result<(), Problem> {
@@ -375,6 +416,9 @@ fn events(s: &Scenario) -> Result<(), Problem> {
         action(s, &Action::Behave(behave.clone())).or_else(|why| problem(&format!("behaviour.{index}"), why))?;
     }
     for (index, intervention) in s.intervention.iter().enumerate() {
+        if let At::Time(t) = intervention.at {
+            dur(&format!("intervention.{index}.at"), Dur(t.0), Dur(0), MAX_END)?;
+        }
         action(s, &intervention.action).or_else(|why| problem(&format!("intervention.{index}.do"), why))?;
     }
     Ok(())

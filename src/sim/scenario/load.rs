@@ -7,7 +7,9 @@ use core::ops::Range;
 use serde::de::DeserializeSeed;
 
 /// Longest scenario file, in bytes.
-const MAX_TEXT: usize = 1 << 20;
+pub const MAX_TEXT: usize = 1 << 20;
+/// Longest sentence about an error, in characters: a parser may quote a whole file.
+const MAX_SENTENCE: usize = 400;
 
 /// Why a text is no scenario.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -28,8 +30,12 @@ impl fmt::Display for ScenarioError {
 
 impl From<Problem> for ScenarioError {
     fn from(problem: Problem) -> Self {
-        ScenarioError { place: None, sentence: problem.sentence }
+        ScenarioError { place: None, sentence: sentence(&problem.sentence) }
     }
+}
+
+fn too_long() -> ScenarioError {
+    ScenarioError { place: None, sentence: "a scenario file has at most 1 MiB".into() }
 }
 
 fn place(text: &str, at: usize) -> (usize, usize) {
@@ -39,9 +45,79 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Makes one line of what a parser says in several.
+/// Makes one line of what a parser says in several, in words of people instead of types and without anything that a
+/// terminal would obey.
 fn sentence(message: &str) -> String {
-    message.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ")
+    let line = message.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+    let line = plain(&line);
+    let Some((at, _)) = line.char_indices().nth(MAX_SENTENCE) else { return line };
+    // What was expected stands at the end.
+    let end = line.rfind(", expected ").filter(|end| *end > at && line.len() - *end < MAX_SENTENCE);
+    format!("{}…{}", &line[..at], end.map_or("", |end| &line[end..]))
+}
+
+/// The text with control characters, and those that turn the direction of writing, made visible.
+pub fn plain(text: &str) -> String {
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// Phrases of the parsers, and what a person would say.
+const PHRASES: [(&str, &str); 13] = [
+    (", expected i64", ", expected a whole number"),
+    (", expected u8", ", expected a whole number from 0 to 255"),
+    (", expected u16", ", expected a whole number from 0 to 65535"),
+    (", expected u32", ", expected a whole number from 0 to 4294967295"),
+    (", expected u64", ", expected a whole number from 0 to 18446744073709551615"),
+    (", expected a boolean", ", expected true or false"),
+    (", expected a string", ", expected a text in quotes"),
+    (", expected a sequence", ", expected a list"),
+    (" as i128", ""),
+    (" as u128", ""),
+    ("recursion limit", "tables or lists nest too deeply"),
+    ("cannot recurse further; max recursion depth met", "tables or lists nest too deeply"),
+    ("wanted exactly 1 element, more than 1 element", "only one thing can be named here, but there are more"),
+];
+
+fn said(message: &str) -> String {
+    let mut said = sentence(message);
+    for (theirs, ours) in PHRASES {
+        let end = said.len().saturating_sub(theirs.len());
+        if said.is_char_boundary(end) && &said[end..] == theirs || theirs.starts_with(" as ") && said.contains(theirs) {
+            said = said.replace(theirs, ours);
+        }
+    }
+    said
+}
+
+/// The key whose value begins at a place, if one does.
+fn key_at(text: &str, at: usize) -> Option<String> {
+    use toml::de::DeValue;
+    fn find(key: &str, value: &toml::Spanned<DeValue<'_>>, at: usize) -> Option<String> {
+        if value.span().start == at && !matches!(value.get_ref(), DeValue::Table(_)) {
+            return Some(key.to_owned());
+        }
+        match value.get_ref() {
+            DeValue::Table(table) => table.iter().find_map(|(key, value)| find(key.get_ref(), value, at)),
+            DeValue::Array(items) => items.iter().find_map(|item| find(key, item, at)),
+            _ => None,
+        }
+    }
+    let root = toml::de::DeTable::parse(text).ok()?;
+    root.get_ref().iter().find_map(|(key, value)| find(key.get_ref(), value, at))
+}
+
+fn parsed_badly(text: &str, error: &toml::de::Error) -> ScenarioError {
+    let said = said(error.message());
+    let key = error.span().and_then(|span| key_at(text, span.start)).map(|key| plain(&key));
+    let named = |key: &String| key.len() <= MAX_SENTENCE && !said.contains(&format!("`{key}`"));
+    ScenarioError {
+        place: Some(error.span().map_or((1, 1), |span| place(text, span.start))),
+        sentence: match key.filter(named) {
+            Some(key) => format!("`{key}`: {said}"),
+            None => said,
+        },
+    }
 }
 
 /// Where the value under `path` stands; the closest enclosing one if the key is absent (its default was out of bounds).
@@ -72,21 +148,34 @@ fn locate(text: &str, path: &[String]) -> Option<Range<usize>> {
 }
 
 impl Scenario {
+    /// Reads a file of either form.
+    ///
+    /// # Errors
+    /// As [`Scenario::from_toml`], or where the bytes are no UTF-8.
+    pub fn from_bytes(bytes: &[u8], json: bool) -> Result<Self, ScenarioError> {
+        if bytes.len() > MAX_TEXT {
+            return Err(too_long());
+        }
+        let text = core::str::from_utf8(bytes).map_err(|e| {
+            let before = String::from_utf8_lossy(&bytes[..e.valid_up_to()]);
+            let sentence = "a scenario is UTF-8 text, and this byte is none".into();
+            ScenarioError { place: Some(place(&before, before.len())), sentence }
+        })?;
+        if json { Scenario::from_json(text) } else { Scenario::from_toml(text) }
+    }
+
     /// Reads the TOML form.
     ///
     /// # Errors
     /// Line, column and a sentence for a syntax error, an unknown key or a value out of bounds.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
         if text.len() > MAX_TEXT {
-            return Err(ScenarioError { place: None, sentence: "a scenario file has at most 1 MiB".into() });
+            return Err(too_long());
         }
-        let scenario: Scenario = toml::from_str(text).map_err(|e| ScenarioError {
-            place: e.span().map(|span| place(text, span.start)),
-            sentence: sentence(e.message()),
-        })?;
+        let scenario: Scenario = toml::from_str(text).map_err(|e| parsed_badly(text, &e))?;
         check::check(&scenario).map_err(|problem| ScenarioError {
             place: Some(locate(text, &problem.path).map_or((1, 1), |span| place(text, span.start))),
-            sentence: problem.sentence,
+            sentence: sentence(&problem.sentence),
         })?;
         Ok(scenario)
     }
@@ -97,13 +186,13 @@ impl Scenario {
     /// As [`Scenario::from_toml`]; a value out of bounds is named without its place.
     pub fn from_json(text: &str) -> Result<Self, ScenarioError> {
         if text.len() > MAX_TEXT {
-            return Err(ScenarioError { place: None, sentence: "a scenario file has at most 1 MiB".into() });
+            return Err(too_long());
         }
         let mut reader = serde_json::Deserializer::from_str(text);
         let scenario = core::marker::PhantomData::<Scenario>
             .deserialize(&mut reader)
             .and_then(|scenario| reader.end().map(|()| scenario))
-            .map_err(|e| ScenarioError { place: Some((e.line(), e.column())), sentence: without_place(&e) })?;
+            .map_err(|e| ScenarioError { place: Some((e.line(), e.column())), sentence: said(&without_place(&e)) })?;
         scenario.checked()
     }
 

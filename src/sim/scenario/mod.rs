@@ -11,8 +11,9 @@ mod order;
 mod presets;
 mod station;
 
+pub use check::MAX_END;
 pub use generate::Generate;
-pub use load::ScenarioError;
+pub use load::{MAX_TEXT, ScenarioError, plain};
 pub use order::{AreaLimitOrder, AvailabilityOrder, DefaultLimitOrder, Order, OrderDo, StopOrder, TariffOrder};
 pub use presets::{PRESETS, Preset};
 pub use station::{Car, Fleet, Station, Stay, Tariff, TariffPeriod};
