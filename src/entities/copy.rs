@@ -8,7 +8,7 @@ use super::actor::{ActorId, Role};
 use super::fact::{FactKind, Rule};
 use super::io::{Io, TimerId};
 use super::packet::Packet;
-use crate::ledger::{Chain, Micros, Seq};
+use crate::ledger::{Chain, Digest, Micros, Seq};
 use crate::pbft::light::Heard;
 use crate::pbft::message::Publish;
 use crate::pbft::{self, Config, Follower, LightFollower, Message, NodeId, Signed};
@@ -43,6 +43,13 @@ impl ChainCopy {
 
     pub fn chain(&self) -> &Chain {
         self.follower.chain()
+    }
+
+    /// Highest height whose header is settled, by its block or by f+1 SEALs, with that header's digest; none before the
+    /// first.
+    pub fn sealed(&self) -> Option<(Seq, Digest)> {
+        let height = self.light.height();
+        Some((height, self.light.digest(height)?))
     }
 
     /// A message of agreement from somebody; whatever is not for followers is ignored. True if the chain has grown.

@@ -21,6 +21,7 @@ pub mod setup;
 pub mod stub;
 pub mod unstored;
 
+pub use copy::ChainCopy;
 pub use cp::Cp;
 pub use csc::Csc;
 pub use css::Css;
@@ -63,6 +64,16 @@ impl Entity {
             Entity::Css(actor) => actor.enrolment.key().map(KeyPair::public),
             Entity::Cp(actor) => actor.enrolment.key().map(KeyPair::public),
             Entity::Ev(actor) => actor.enrolment.key().map(KeyPair::public),
+        }
+    }
+
+    /// What an actor that follows the chain keeps of it, once genesis is made.
+    pub fn copy(&self) -> Option<&ChainCopy> {
+        match self {
+            Entity::Kgc(actor) => actor.copy(),
+            Entity::Csc(actor) => actor.copy(),
+            Entity::Cp(actor) => actor.copy(),
+            Entity::Css(_) | Entity::Ev(_) => None,
         }
     }
 

@@ -233,6 +233,11 @@ impl Log {
         }
     }
 
+    /// Bytes held of the sender of whom the most is held.
+    pub fn held_bytes(&self) -> u64 {
+        self.held.values().map(|buffer| buffer.iter().map(Held::bytes).sum()).max().unwrap_or(0)
+    }
+
     /// Number of held votes.
     pub fn held(&self) -> usize {
         self.held.values().map(Vec::len).sum()

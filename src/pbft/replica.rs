@@ -268,6 +268,11 @@ impl Replica {
         &self.log
     }
 
+    /// The vote book: latest statement per kind and slot above the low mark.
+    pub fn votes(&self) -> impl Iterator<Item = (Kind, Seq, View, Digest)> {
+        self.safety.votes()
+    }
+
     pub(super) fn normal(&self) -> bool {
         !self.level().changing
     }

@@ -10,6 +10,9 @@ use voltcast::pbft::Quorum;
 use voltcast::sim::scenario::Scenario;
 use voltcast::sim::swarm::{self, Bench, Failure, Met, Partitions, SIZES};
 
+/// One run in so many is played twice, without the memory of verifications the second time (SI-15).
+const REPLAY_EVERY: u64 = 64;
+
 /// Which runs.
 #[derive(Clone)]
 enum What {
@@ -227,7 +230,9 @@ fn worker(next: &AtomicU64, end: u64, what: &What, first: bool, tally: &Mutex<Ta
             return;
         }
         let Ok(scenario) = what.scenario(seed) else { return };
-        let Ok(verdict) = bench.run(&scenario) else { return };
+        let twice = seed.is_multiple_of(REPLAY_EVERY);
+        let verdict = if twice { bench.run_again(&scenario) } else { bench.run(&scenario) };
+        let Ok(verdict) = verdict else { return };
         let Ok(mut all) = tally.lock() else { return };
         all.runs += 1;
         all.steps += verdict.steps;

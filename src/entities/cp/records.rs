@@ -11,6 +11,11 @@ use crate::ledger::{Chain, Digest, Micros};
 use crate::pbft;
 
 impl Cp {
+    /// What it keeps of the chain, once genesis is made.
+    pub fn copy(&self) -> Option<&ChainCopy> {
+        self.copy.as_ref()
+    }
+
     /// The chain as the pile has it, once genesis is made.
     pub fn chain(&self) -> Option<&Chain> {
         self.copy.as_ref().map(ChainCopy::chain)

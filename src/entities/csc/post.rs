@@ -69,6 +69,11 @@ impl Csc {
         }
     }
 
+    /// What it keeps of the chain, once genesis is made.
+    pub fn copy(&self) -> Option<&ChainCopy> {
+        self.copy.as_ref()
+    }
+
     /// The chain as it has it, once genesis is made.
     pub fn chain(&self) -> Option<&Chain> {
         self.copy.as_ref().map(ChainCopy::chain)

@@ -8,7 +8,7 @@ use super::Finding;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, VoteKind};
 use crate::ledger::Digest;
-use crate::pbft::{Quorum, ReplicaId, View};
+use crate::pbft::{self, Quorum, ReplicaId, View};
 use crate::sim::adversary::BehaviourKind;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,16 @@ const SHORT: usize = 8;
 enum Signed {
     PrePrepare,
     Vote(VoteKind),
+}
+
+impl Signed {
+    fn kind(self) -> pbft::Kind {
+        match self {
+            Signed::PrePrepare => pbft::Kind::PrePrepare,
+            Signed::Vote(VoteKind::Prepare) => pbft::Kind::Prepare,
+            Signed::Vote(VoteKind::Commit) => pbft::Kind::Commit,
+        }
+    }
 }
 
 /// SI-1, SI-2, SI-5, SI-7, SI-11 and SI-13 over the effects of all gateways.
@@ -56,6 +66,18 @@ impl Agreement {
     /// Gateways that ever followed a behaviour other than pure omission.
     pub fn faulty(&self) -> &BTreeSet<ActorId> {
         &self.faulty
+    }
+
+    /// Header at a height, with the first gateway of C that appended it.
+    pub(super) fn header(&self, height: u64) -> Option<(Digest, ActorId)> {
+        self.headers.get(&height).copied()
+    }
+
+    /// What a gateway of C signed: kind, view, slot and digest.
+    pub(super) fn signed_by(&self, who: ActorId) -> impl Iterator<Item = (pbft::Kind, u64, u64, Digest)> {
+        let first = (who, Signed::PrePrepare, 0, 0);
+        let own = self.signed.range(first..).take_while(move |((of, ..), _)| *of == who);
+        own.map(|((_, kind, view, seq), digest)| (kind.kind(), *view, *seq, *digest))
     }
 
     /// Looks at the next effect; most break nothing.

@@ -8,6 +8,7 @@ use crate::entities::Entity;
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::{FactKind, VoteKind};
 use crate::ledger::Digest;
+use crate::pbft;
 use crate::sim::trace::{Effect, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,8 @@ pub struct Carry {
     /// Votes given by each gateway, and votes it made durable.
     said: BTreeMap<ActorId, BTreeSet<(VoteKind, u64, u64)>>,
     durable: BTreeMap<ActorId, u64>,
+    /// Back from a crash with their records, and silent since.
+    back: BTreeSet<ActorId>,
 }
 
 /// The name under which a gateway persists a vote.
@@ -46,6 +49,16 @@ impl Carry {
     ) -> Option<Finding> {
         let who = effect.actor.filter(|a| a.role == Role::Css && !agreement.faulty().contains(a))?;
         match &effect.kind {
+            Kind::Recovered { amnesia: false, .. } => {
+                self.back.insert(who);
+                None
+            }
+            Kind::Sent { .. } if self.back.remove(&who) => {
+                let Some(Entity::Css(css)) = (sight.entity)(who) else { return None };
+                let replica = css.replica()?;
+                let book: BTreeMap<_, _> = replica.votes().map(|(k, seq, view, d)| ((k, seq.0), (view.0, d))).collect();
+                remembers(who, replica.low().0, &book, agreement)
+            }
             Kind::Persisted { what } if what == VOTE => {
                 *self.durable.entry(who).or_default() += 1;
                 None
@@ -108,6 +121,23 @@ impl Carry {
         let (seq, v, _) = lost?;
         agreement.gated("SI-4", format!("{who} entered view {view}, which lost slot {seq} committed in view {v}"))
     }
+}
+
+/// SI-14: after a restart the vote book answers for every statement that was signed above the stable slot. It keeps the
+/// latest view of each kind and slot.
+fn remembers(
+    who: ActorId,
+    low: u64,
+    book: &BTreeMap<(pbft::Kind, u64), (u64, Digest)>,
+    agreement: &Agreement,
+) -> Option<Finding> {
+    let kept = |(kind, view, seq, digest): &(pbft::Kind, u64, u64, Digest)| {
+        book.get(&(*kind, *seq)).is_some_and(|(of, had)| of > view || (of == view && had == digest))
+    };
+    let mut above = agreement.signed_by(who).filter(|(_, _, seq, _)| *seq > low);
+    let (kind, view, seq, _) = above.find(|vote| !kept(vote))?;
+    let text = format!("{who} came back without its {kind:?} of view {view}, slot {seq}");
+    Some(Finding::broken("SI-14", text))
 }
 
 impl Fixed {
@@ -187,6 +217,38 @@ mod tests {
         (0..4).for_each(|who| prepare(&mut carry, who, 1, A));
         carry.commits(css(2), (0, 1, A), &agreement, 3);
         assert_eq!(id(carry.opens(css(3), 2, fixed(0, &[]), &agreement)), Some("void"));
+    }
+
+    #[test]
+    fn a_vote_forgotten_by_a_crash_breaks_si_14() {
+        let (_, mut agreement) = rules(0);
+        for (view, digest) in [(0, A), (2, B)] {
+            let fact = FactKind::Voted { vote: VoteKind::Commit, view, seq: 3, digest };
+            let (actor, kind, id) = (Some(css(1)), Kind::Fact(fact), EffectId(0));
+            agreement.observe(&Effect {
+                id,
+                step: 0,
+                t: Micros(0),
+                actor,
+                kind,
+                cause: None,
+                needs: vec![],
+                rule: None,
+            });
+        }
+        let back = |who, low, book: &[(pbft::Kind, u64, Digest)]| {
+            let book = book.iter().map(|(kind, view, digest)| ((*kind, 3), (*view, *digest))).collect();
+            id(remembers(css(who), low, &book, &agreement))
+        };
+        use pbft::Kind::{Commit, Prepare};
+        assert_eq!(back(1, 0, &[(Commit, 2, B)]), None, "the latest view speaks for those before it");
+        assert_eq!(back(1, 0, &[(Commit, 4, A)]), None);
+        assert_eq!(back(1, 0, &[]), Some("SI-14"), "everything");
+        assert_eq!(back(1, 0, &[(Commit, 0, A)]), Some("SI-14"), "the later of the two");
+        assert_eq!(back(1, 0, &[(Commit, 2, A)]), Some("SI-14"), "another digest");
+        assert_eq!(back(1, 0, &[(Prepare, 2, B)]), Some("SI-14"), "another kind");
+        assert_eq!(back(1, 3, &[]), None, "it is stable");
+        assert_eq!(back(2, 0, &[]), None, "of another gateway");
     }
 
     #[test]

@@ -177,13 +177,14 @@ impl Keep {
     }
 }
 
-/// SI-8: log, hold buffers and pool.
+/// SI-8: log, hold buffers (in messages, and in bytes of one sender) and pool.
 fn within(who: ActorId, replica: &Replica, setup: &Setup) -> Option<Finding> {
     let (log, a) = (replica.log(), &setup.agreement);
     let held = u64::from(setup.n) * (2 * a.window + 2);
     let bounds = [
         ("slots", log.slots.len() as u64, a.window),
         ("held messages", log.held() as u64, held),
+        ("held bytes of one sender", log.held_bytes(), a.pipeline.saturating_mul(replica.config().policy.batch_bytes)),
         ("ciphertexts", replica.pool().len() as u64, a.pool_max),
     ];
     let over = bounds.into_iter().find(|(_, have, most)| have > most);
@@ -242,6 +243,30 @@ mod tests {
         assert!(waiting > 0, "something waits");
         assert_eq!(sees(waiting), None);
         assert_eq!(id(sees(waiting - 1)), Some("SI-8"));
+    }
+
+    /// A gateway that holds a vote, if one ever does in a run of this seed.
+    fn holding(seed: u64) -> Option<(Setup, ActorId, Replica)> {
+        let mut world = World::new(crate::sim::swarm::scenario(seed, Some(4)).unwrap(), vec![]).unwrap();
+        let (mut memo, mut out) = (crate::sim::memo::Memo::off(), Vec::new());
+        while world.step(&mut memo, &mut out) {
+            for who in (0..4).map(css) {
+                let Some(Entity::Css(gateway)) = world.entity(who) else { continue };
+                if let Some(replica) = gateway.replica().filter(|r| r.log().held_bytes() > 0) {
+                    return Some((world.setup().clone(), who, replica.clone()));
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn more_held_bytes_than_a_pipeline_of_blocks_breaks_si_8() {
+        let (mut setup, who, replica) = (0..100).find_map(holding).expect("in some seed a vote comes too early");
+        assert_eq!(within(who, &replica, &setup), None);
+        setup.agreement.pipeline = 0;
+        let found = within(who, &replica, &setup);
+        assert!(matches!(&found, Some(Finding::Broken { id: "SI-8", text }) if text.contains("bytes")), "{found:?}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Liveness {
     /// Earliest deadline of all.
     next: Option<Micros>,
     executed: BTreeSet<Digest>,
-    /// Highest view, when the first of C entered it, who did, and since when q have.
+    /// Highest view, when the first of C entered it, who did, and since when q of them are in it and up.
     view: u64,
     opened: Micros,
     entered: BTreeSet<ActorId>,
@@ -50,6 +50,8 @@ pub struct Liveness {
     left: BTreeMap<ActorId, u64>,
     /// Somebody of C left it because its primary had led its share (TM-4): it was due to end.
     rotated: bool,
+    /// Somebody of C left it though its primary had had it long enough.
+    impatient: bool,
 }
 
 /// µs a correct primary needs to serve what is active: T_need of CONSENSUS.md §3.10.
@@ -108,10 +110,12 @@ impl Liveness {
                     known.holders.remove(&who);
                 });
                 self.known.retain(|_, known| !known.holders.is_empty());
+                self.count(effect.t, strong);
                 late
             }
             Kind::Resumed | Kind::Recovered { .. } => {
                 self.down.remove(&who);
+                self.count(effect.t, strong);
                 late
             }
             Kind::Behaves { behaviour: Some(_) } => {
@@ -161,7 +165,7 @@ impl Liveness {
             }
             FactKind::ViewChange { target, .. } => {
                 self.rotated |= *target > self.view && effect.rule == Some(Rule::Agreement(pbft::Rule::Tm4));
-                self.leaves(now, who, *target, agreement, f, sight)
+                self.leaves(now, who, *target, agreement, (strong, f), sight)
             }
             _ => None,
         }
@@ -212,13 +216,19 @@ impl Liveness {
             self.since = None;
             self.left.clear();
             self.rotated = false;
+            self.impatient = false;
         }
         if view == self.view {
             self.entered.insert(who);
-            if self.entered.len() >= usize::from(strong) {
-                self.since = self.since.or(Some(now));
-            }
+            self.count(now, strong);
         }
+    }
+
+    /// A primary has its view only while q of C are in it and up: with fewer nothing is decided.
+    fn count(&mut self, now: Micros, strong: u16) {
+        let there = |who: &&ActorId| !self.down.contains(who) && !self.left.contains_key(who);
+        let enough = self.entered.iter().filter(there).count() >= usize::from(strong);
+        self.since = if enough { self.since.or(Some(now)) } else { None };
     }
 
     /// LI-2: f+1 of C leave a view whose correct primary has had it for T_need. What was sent to it in this view before the
@@ -229,22 +239,24 @@ impl Liveness {
         who: ActorId,
         target: u64,
         agreement: &Agreement,
-        f: u16,
+        (strong, f): (u16, u16),
         sight: &Sight<'_>,
     ) -> Option<Finding> {
         let healing = self.healing?;
         if target <= self.view {
             return None;
         }
-        self.left.insert(who, target);
         let need = need(sight.setup, healing.delta);
         let primary = ActorId::new(Role::Css, (self.view % u64::from(sight.setup.n.max(1))) as u16);
         let again = if self.opened < healing.gst { patience(sight.setup, attempts(sight)) } else { 0 };
         let steady = self.since.is_some_and(|since| now.0 > since.0.max(healing.gst.0 + again) + need);
+        self.impatient |= steady;
+        self.left.insert(who, target);
+        self.count(now, strong);
         let advised = sight.setup.agreement.t0.0 >= 2 * need + sight.setup.agreement.relay_after.0;
         let unwell = self.unwell(agreement);
         let judged = unwell.len() <= usize::from(f) && !unwell.contains(&primary);
-        let rises = self.left.len() == usize::from(f) + 1 && steady && advised && judged && !self.rotated;
+        let rises = self.left.len() == usize::from(f) + 1 && self.impatient && advised && judged && !self.rotated;
         let text = || format!("{} of C left view {} of the correct {primary}", self.left.len(), self.view);
         rises.then(|| Finding::broken("LI-2", text()))
     }
@@ -388,6 +400,23 @@ mod tests {
         (0..3).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
         assert_eq!(bench.see_by(steady, 0, leave(), Some(pbft::Rule::Tm4)), None);
         assert_eq!(bench.see(steady, 2, leave()), None, "its primary has led its share");
+    }
+
+    #[test]
+    fn a_view_in_which_too_few_are_up_is_not_had_li_2() {
+        let enter = || Kind::Fact(FactKind::NewView { view: 1, carried: 0 });
+        let leave = || Kind::Fact(FactKind::ViewChange { target: 2, reason: String::new() });
+        let need = need(Bench::new().world.setup(), 50_000);
+        for (entered, back, expected) in
+            [(3, 1_900_000, None), (3, 1_600_000, Some("LI-2")), (4, 1_900_000, Some("LI-2"))]
+        {
+            let mut bench = Bench::new();
+            (0..entered).for_each(|who| assert_eq!(bench.see(1_500_000, who, enter()), None));
+            assert_eq!(bench.see(1_550_000, 0, Kind::Crashed), None);
+            assert_eq!(bench.see(back, 0, Kind::Recovered { height: 0, amnesia: false }), None);
+            assert_eq!(bench.see(1_600_001 + need, 0, leave()), None, "one alone moves nothing");
+            assert_eq!(bench.see(1_600_002 + need, 2, leave()), expected, "{entered} were in it, one back at {back}");
+        }
     }
 
     #[test]

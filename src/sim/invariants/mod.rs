@@ -5,6 +5,7 @@
 
 mod agreement;
 mod carry;
+mod follow;
 mod keep;
 mod liveness;
 mod plant;
@@ -13,6 +14,7 @@ mod stay;
 
 pub use agreement::Agreement;
 pub use carry::Carry;
+pub use follow::Follow;
 pub use keep::Keep;
 pub use liveness::{Healing, Liveness};
 pub use plant::{Owed, Station};
@@ -57,6 +59,7 @@ pub struct Invariants {
     quorum: Quorum,
     agreement: Agreement,
     carry: Carry,
+    follow: Follow,
     keep: Keep,
     liveness: Liveness,
     proofs: Proofs,
@@ -71,6 +74,7 @@ impl Invariants {
             quorum,
             agreement: Agreement::new(quorum),
             carry: Carry::default(),
+            follow: Follow::default(),
             keep: Keep::new(healing),
             liveness: Liveness::new(healing),
             proofs: Proofs::default(),
@@ -83,6 +87,7 @@ impl Invariants {
         let mut found: Vec<Finding> = self.agreement.observe(effect).into_iter().collect();
         let sizes = (self.quorum.strong(), self.quorum.f());
         found.extend(self.carry.observe(effect, &self.agreement, sizes.0, sight));
+        found.extend(self.follow.observe(effect, &self.agreement, sight));
         found.extend(self.liveness.observe(effect, &self.agreement, sizes, sight));
         found.extend(self.keep.observe(effect, &self.agreement, &self.liveness, sizes.1, sight));
         found.extend(self.proofs.observe(effect, &self.agreement, sight));

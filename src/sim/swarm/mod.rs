@@ -22,7 +22,7 @@ use crate::ledger::{Digest, Micros};
 use crate::pbft::{Pending, Quorum, Replica};
 use crate::sim::memo::Memo;
 use crate::sim::scenario::{Scenario, ScenarioError};
-use crate::sim::trace::{Effect, Kind};
+use crate::sim::trace::{Effect, Kind, Trace};
 use crate::sim::world::{KeyRing, World};
 use situations::Situations;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,46 +99,78 @@ impl Bench {
     /// If the scenario's numbers make no network.
     pub fn run(&mut self, s: &Scenario) -> Result<Verdict, ScenarioError> {
         let mut world = self.world(s)?;
-        let mut watch = Watch::new(s);
-        let mut situations = Situations::default();
-        let mut out = Vec::new();
-        let (mut steps, mut void) = (0, false);
-        let failure = loop {
-            out.clear();
-            let more = world.step(&mut self.memo, &mut out);
-            steps += 1;
-            if let Some(broken) = out.iter().find_map(broken) {
-                break Some(broken);
-            }
-            if out.iter().any(|effect| matches!(effect.kind, Kind::SafetyVoid { .. })) {
-                void = true;
-                break None;
-            }
-            out.iter().for_each(|effect| watch.effect(effect));
-            situations.step(&out, &world);
-            let done = steps % LOOK_EVERY == 0 && watch.healed(world.now()) && watch.done(&world);
-            if done {
-                break None;
-            }
-            if !more || steps > MOST_STEPS {
-                let stuck = || Failure::Stuck { pending: world.pending() };
-                break (watch.judged() && !watch.done(&world)).then(stuck);
-            }
-        };
-        let core: Vec<&Replica> = watch.core(&world).collect();
-        let (situations, classes) = situations.into_met();
-        let behaviours = s.behaviour.iter().map(|b| (b.kind, s.gateways.n)).collect();
-        let mut met = Met { situations, classes, behaviours, ..Met::default() };
-        gateways(&world).for_each(|(_, css)| met.coverage.merge(css.coverage()));
-        Ok(Verdict {
-            steps,
-            effects: world.effects().into(),
-            blocks: core.iter().map(|r| r.executed().0).max().unwrap_or(0),
-            views: core.iter().map(|r| r.level().view.0).max().unwrap_or(0),
-            failure,
-            void,
-            met,
-        })
+        Ok(play(&mut world, s, &mut self.memo, &mut |_| {}))
+    }
+
+    /// Runs it twice, the second time without the memory of verifications; both must be the same run (SI-15).
+    ///
+    /// # Errors
+    /// If the scenario's numbers make no network.
+    pub fn run_again(&mut self, s: &Scenario) -> Result<Verdict, ScenarioError> {
+        let (mut first, mut second) = (Trace::new(), Trace::new());
+        let mut world = self.world(s)?;
+        let mut verdict = play(&mut world, s, &mut self.memo, &mut keep(&mut first));
+        let mut world = self.world(s)?;
+        play(&mut world, s, &mut Memo::off(), &mut keep(&mut second));
+        let whole = u64::from(first.len()) == verdict.effects;
+        if verdict.failure.is_none() && !(whole && first.digest() == second.digest()) {
+            let text = format!("the run gave {}, and its replay {}", first.digest(), second.digest());
+            verdict.failure = Some(Failure::Broken { id: "SI-15".into(), text });
+        }
+        Ok(verdict)
+    }
+}
+
+/// Takes up effects for as long as they continue the trace.
+fn keep(trace: &mut Trace) -> impl FnMut(&[Effect]) {
+    move |effects| {
+        let more = effects.iter().try_for_each(|effect| trace.push(effect.clone()));
+        debug_assert_eq!(more, Ok(()), "the effects of a run follow one another");
+    }
+}
+
+/// Plays a world of the scenario until it fails, is done, or ends; shows the effects of each step.
+fn play(world: &mut World, s: &Scenario, memo: &mut Memo, see: &mut dyn FnMut(&[Effect])) -> Verdict {
+    let mut watch = Watch::new(s);
+    let mut situations = Situations::default();
+    let mut out = Vec::new();
+    let (mut steps, mut void) = (0, false);
+    let failure = loop {
+        out.clear();
+        let more = world.step(memo, &mut out);
+        steps += 1;
+        see(&out);
+        if let Some(broken) = out.iter().find_map(broken) {
+            break Some(broken);
+        }
+        if out.iter().any(|effect| matches!(effect.kind, Kind::SafetyVoid { .. })) {
+            void = true;
+            break None;
+        }
+        out.iter().for_each(|effect| watch.effect(effect));
+        situations.step(&out, world);
+        let done = steps % LOOK_EVERY == 0 && watch.healed(world.now()) && watch.done(world);
+        if done {
+            break None;
+        }
+        if !more || steps > MOST_STEPS {
+            let stuck = || Failure::Stuck { pending: world.pending() };
+            break (watch.judged() && !watch.done(world)).then(stuck);
+        }
+    };
+    let core: Vec<&Replica> = watch.core(world).collect();
+    let (situations, classes) = situations.into_met();
+    let behaviours = s.behaviour.iter().map(|b| (b.kind, s.gateways.n)).collect();
+    let mut met = Met { situations, classes, behaviours, ..Met::default() };
+    gateways(world).for_each(|(_, css)| met.coverage.merge(css.coverage()));
+    Verdict {
+        steps,
+        effects: world.effects().into(),
+        blocks: core.iter().map(|r| r.executed().0).max().unwrap_or(0),
+        views: core.iter().map(|r| r.level().view.0).max().unwrap_or(0),
+        failure,
+        void,
+        met,
     }
 }
 
