@@ -62,6 +62,18 @@ fn the_bills_of_a_morning_are_traced_to_blocks_plaintext_and_meter() {
 }
 
 #[test]
+fn the_bills_of_a_hundred_gateways_are_traced_on_a_certified_chain() {
+    let run = play(Scenario::preset("hundred").unwrap());
+    let found = audited(&run);
+    assert!(found.holds(), "{}", audit::text(&found));
+    assert_eq!(found.lines.len(), 40);
+    let heights: BTreeSet<u64> = found.lines.iter().flat_map(|l| &l.orders).filter_map(|order| order.height).collect();
+    let book = found.book.unwrap();
+    assert!(book.blocks >= *heights.last().unwrap());
+    assert_eq!((book.certified, book.quorum), (book.blocks, 67), "every block has its certificate");
+}
+
+#[test]
 fn a_bill_that_differs_anywhere_is_found() {
     let run = play(Scenario::preset("day4").unwrap());
     assert!(audited(&run).holds());

@@ -61,6 +61,20 @@ pub enum Fault {
     Voids,
 }
 
+impl Fault {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Fault::Missing => "it is not there",
+            Fault::Header => "its header is not the one that was stored",
+            Fault::Parent => "it does not follow the block before",
+            Fault::Proposal => "its proposal is not the one of its header",
+            Fault::Root => "its ciphertexts do not lead to the root in its header",
+            Fault::Voids => "its list of void ciphertexts is not the one of its header",
+        }
+    }
+}
+
 /// Whether proposal, ciphertexts and voids of a block are those of its header.
 fn body_of(block: &Block) -> Result<(), Fault> {
     let header = &block.header;
@@ -267,8 +281,29 @@ impl Chain {
 
     /// Changes a stored block behind the chain's back, as a corrupt disk would.
     #[cfg(test)]
-    pub(super) fn change_block(&mut self, height: Seq, change: &dyn Fn(&mut Block)) {
+    pub(crate) fn change_block(&mut self, height: Seq, change: &dyn Fn(&mut Block)) {
         change(Arc::make_mut(&mut self.blocks[(height.0 - self.base.height.0) as usize - 1].1));
+    }
+
+    /// Changes a stored block and links all that follow anew, as who rewrites history would.
+    #[cfg(test)]
+    pub(crate) fn rewrite(&mut self, height: Seq, change: &dyn Fn(&mut Block)) {
+        self.change_block(height, change);
+        let mut parent = self.base_digest;
+        for (digest, block) in &mut self.blocks {
+            let block = Arc::make_mut(block);
+            let header = &mut block.header;
+            header.parent = parent;
+            header.proposal = block.proposal.as_ref().map_or_else(null_digest, |p| p.digest());
+            let txs = block.proposal.iter().flat_map(|p| &p.txs);
+            let leaves: Vec<merkle::Hash> = txs.map(|sigma| Sigma::leaf_of(&sigma.id, sigma.bytes()).0).collect();
+            header.tx_root = root_of_leaves(&leaves);
+            header.voids = voids_digest(&block.voids);
+            parent = header.digest();
+            *digest = parent;
+        }
+        self.index.clear();
+        self.blocks.clone().iter().for_each(|(_, block)| self.index_block(block));
     }
 
     /// C32("state"; height, block digest, nullacc) at the head.

@@ -4,6 +4,10 @@
 //! It believes neither pile nor trace: commands are opened anew from the bytes in the chain, energy and price come from
 //! the station's own meter. Where they differ, it says how.
 
+mod book;
+
+pub use book::{Book, Proof};
+
 use crate::clmmsc::open::{self, EntryKey, Opened, Pinned, Receiver};
 use crate::clmmsc::payload::Upload;
 use crate::clmmsc::receipt::Receipt;
@@ -55,16 +59,19 @@ pub struct Line {
     pub problems: Vec<String>,
 }
 
-/// All bills of a run.
+/// All bills of a run, and the chain they were traced on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Audit {
     pub lines: Vec<Line>,
+    /// `None` if no honest gateway has a chain.
+    pub book: Option<Proof>,
 }
 
 impl Audit {
     /// Nothing differs anywhere.
     pub fn holds(&self) -> bool {
         self.lines.iter().all(|line| line.problems.is_empty())
+            && self.book.as_ref().is_none_or(|book| book.problems.is_empty())
     }
 }
 
@@ -73,17 +80,6 @@ struct Told {
     time: u64,
     energy_wh: u64,
     receipts: Vec<Receipt>,
-}
-
-/// The tallest chain of a gateway that never lied.
-fn chain(world: &World) -> Option<&Chain> {
-    let gateways = (0..world.setup().n).map(|index| ActorId::new(Role::Css, index));
-    let honest = gateways.filter(|css| !world.faulty().contains(css));
-    let chains = honest.filter_map(|css| match world.entity(css)? {
-        Entity::Css(css) => Some(css.replica()?.chain()),
-        _ => None,
-    });
-    chains.max_by_key(|chain| chain.height())
 }
 
 fn keys(world: &World, actor: ActorId) -> Vec<KeyPair> {
@@ -180,6 +176,11 @@ struct Bay {
 
 /// Reads a run that has ended.
 pub fn audit(world: &World, trace: &Trace) -> Audit {
+    audit_by(world, trace, Book::of(world).as_ref())
+}
+
+/// The same by the chain in this book.
+pub fn audit_by(world: &World, trace: &Trace, book: Option<&Book>) -> Audit {
     let mut owners: BTreeMap<Digest, ActorId> = BTreeMap::new();
     let mut bays: BTreeMap<ActorId, Bay> = BTreeMap::new();
     let mut seen: BTreeSet<(ActorId, u64)> = BTreeSet::new();
@@ -220,7 +221,7 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
             _ => {}
         }
     }
-    let chain = chain(world);
+    let chain = book.map(|book| &book.chain);
     let told = chain.map(|chain| uploads(world, chain, &owners)).unwrap_or_default();
     let line = |(cp, fact, bay, again): (ActorId, &FactKind, Bay, bool)| {
         let given = bay.ev.and_then(|ev| told.get(&ev)).map_or(&[][..], Vec::as_slice);
@@ -236,7 +237,7 @@ pub fn audit(world: &World, trace: &Trace) -> Audit {
         }
         Some(line)
     };
-    Audit { lines: bills.into_iter().filter_map(line).collect() }
+    Audit { lines: bills.into_iter().filter_map(line).collect(), book: book.map(|book| book.proof(world)) }
 }
 
 /// A bill against the chain and the meter.
@@ -386,6 +387,16 @@ fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
         }
         line.problems.iter().try_for_each(|problem| writeln!(out, "         ! {problem}"))?;
     }
+    if let Some(Proof { keeper, blocks, certified, quorum, problems }) = &audit.book {
+        writeln!(
+            out,
+            "chain  {keeper}: {blocks} blocks from genesis on, {certified} of them certified by {quorum} gateways"
+        )?;
+        problems.iter().try_for_each(|problem| writeln!(out, "         ! {problem}"))?;
+        if let Some(problem) = problems.first() {
+            return writeln!(out, "audit: the chain is not to be believed: {problem}");
+        }
+    }
     let bad = audit.lines.iter().filter(|line| !line.problems.is_empty()).count();
     match (audit.lines.len(), bad) {
         (0, _) => writeln!(out, "audit: there is no last bill in this run"),
@@ -397,6 +408,10 @@ fn write(out: &mut String, audit: &Audit) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entities::packet::parse_sigma;
+    use crate::ledger::block::{Block, VoidReason};
+    use crate::ledger::{Seq, Sigma};
+    use crate::pbft::certificate::CommitCertificate;
     use crate::sim::scenario::Scenario;
     use crate::sim::timelines::{BranchId, Stop, Timelines, Until};
 
@@ -406,7 +421,7 @@ mod tests {
         let mut run = Timelines::open_headless(Scenario::preset("day4").unwrap(), vec![]).unwrap();
         assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
         let world = run.world(BranchId(0));
-        let chain = chain(world).unwrap();
+        let chain = Book::of(world).unwrap().chain;
         let block = chain.range(1..=1).next().unwrap();
         let (tx, time) = (&block.proposal.as_ref().unwrap().txs[0], block.header.time);
         let [one, two] = [0, 1].map(|i| unseal(world, &tx.shared_bytes(), time, ActorId::new(Role::Ev, i)).unwrap());
@@ -416,5 +431,81 @@ mod tests {
         assert!(!one.acknowledged_by(&Receipt { sigma: crate::clmmsc::SigmaId([0; 32]), ..good }));
         assert_ne!(one.opened.located.index, two.opened.located.index);
         assert!(one.slice(world, time).is_some() && two.slice(world, time).is_some());
+    }
+
+    /// A run and its book.
+    fn day4() -> (Timelines, Book) {
+        let mut run = Timelines::open_headless(Scenario::preset("day4").unwrap(), vec![]).unwrap();
+        assert_eq!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End);
+        let book = Book::of(run.world(BranchId(0))).unwrap();
+        (run, book)
+    }
+
+    /// Flips a bit of the first ciphertext, under its old name or under the one that its bytes make.
+    fn flipped(block: &mut Block, world: &World, byte: usize, named_anew: bool) {
+        let proposal = Arc::make_mut(block.proposal.as_mut().unwrap());
+        let old = proposal.txs[0].clone();
+        let mut bytes = old.bytes().to_vec();
+        bytes[byte] ^= 1;
+        let anew = parse_sigma(world.params(), &bytes).unwrap();
+        let kept = Sigma::new(bytes, old.id, old.nullifier, old.epoch, old.expires);
+        proposal.txs[0] = Arc::new(if named_anew { anew } else { kept });
+    }
+
+    #[test]
+    fn a_chain_that_was_tampered_with_is_not_believed() {
+        let (run, book) = day4();
+        let (world, trace) = (run.world(BranchId(0)), run.trace(BranchId(0)));
+        let audited = |book: &Book| audit_by(world, trace, Some(book));
+        let proof = audited(&book).book.unwrap();
+        assert_eq!((proof.blocks, proof.certified, proof.quorum), (1, 1, 3));
+        assert!(audited(&book).holds() && proof.problems.is_empty());
+        type Change = fn(&mut Block, &World);
+        let cases: [(&str, Change); 5] = [
+            ("root", |block, world| flipped(block, world, 500, false)),
+            ("header", |block, _| block.header.time.0 += 1),
+            ("header", |block, _| block.header.applied = 0),
+            ("void", |block, _| block.voids.push((0, VoidReason::Duplicate))),
+            ("proposal", |block, _| Arc::make_mut(block.proposal.as_mut().unwrap()).header.time.0 += 1),
+        ];
+        for (part, change) in cases {
+            // As a disk would corrupt it: the stored hashes give it away.
+            let mut bent = book.clone();
+            bent.chain.change_block(Seq(1), &|block| change(block, world));
+            let found = audited(&bent);
+            let why = found.book.as_ref().unwrap().problems.join("; ");
+            assert!(!found.holds() && why.contains("block 1 does not hold"), "{part}: {why}");
+            assert!(text(&found).contains("audit: the chain is not to be believed"));
+            // As who rewrites history would, with every hash made anew: gateways and certificate give it away.
+            let mut bent = book.clone();
+            bent.chain.rewrite(Seq(1), &|block| change(block, world));
+            let problems = audited(&bent).book.unwrap().problems;
+            assert!(problems.iter().any(|p| p.ends_with("holds another block 1")), "{part}: {problems:?}");
+            let decided = problems.iter().any(|p| p.contains("committed") || p.contains("what its proposal makes"));
+            assert!(decided, "{part}: {problems:?}");
+        }
+        // A rewritten ciphertext under the name that its bytes make: another one than was ordered and billed, or one whose
+        // entries are not those of its header.
+        for (byte, problem) in
+            [(12, "is not in the chain"), (420, "does not open as a command"), (500, "does not open as a command")]
+        {
+            let mut bent = book.clone();
+            bent.chain.rewrite(Seq(1), &|block| flipped(block, world, byte, true));
+            let found = audited(&bent);
+            let said = |line: &Line| line.problems.iter().any(|p| p.contains(problem));
+            assert!(found.lines.iter().all(said), "{}", text(&found));
+        }
+        // A certificate that lacks a signature, holds another's, or is about another block.
+        let certificates: [fn(&mut CommitCertificate); 4] = [
+            |cert| cert.commits.truncate(2),
+            |cert| cert.commits[0].1 = cert.commits[1].1,
+            |cert| cert.view.0 += 1,
+            |cert| cert.digest = Digest::ZERO,
+        ];
+        for change in certificates {
+            let mut bent = book.clone();
+            change(Arc::make_mut(bent.certificates.get_mut(&Seq(1)).unwrap()));
+            assert!(!audited(&bent).holds());
+        }
     }
 }

@@ -238,6 +238,11 @@ impl World {
     }
 
     /// Public records by record id: the KGC's own, and the pinned ones once genesis is made.
+    /// Records of the gateways once genesis is made, by index.
+    pub fn gateways(&self) -> &[PublicRecord] {
+        &self.gateways
+    }
+
     pub fn directory(&self) -> BTreeMap<Digest, (ActorId, PublicRecord)> {
         let kgc = (ActorId::new(Role::Kgc, 0), self.setup.kgc.clone());
         let pinned = self.genesis.iter().flat_map(|g| g.directory.iter().cloned());
