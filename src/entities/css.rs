@@ -240,7 +240,7 @@ impl Css {
             pbft::Output::Execute { seq, digest, block, .. } => {
                 let (applied, voids) = (block.header.applied, block.voids.len() as u32);
                 io.fact(FactKind::Executed { seq: seq.0, digest, applied, voids });
-                let header = block.header.digest();
+                let header = block.digest();
                 let txs = block.proposal.as_ref().map(|p| p.txs.iter().map(|tx| tx.id).collect::<Vec<_>>());
                 let sigmas = txs.unwrap_or_default();
                 let parent = block.header.parent;
@@ -272,7 +272,7 @@ impl Css {
         let setup = self.enrolment.setup.clone();
         match &*msg {
             Message::Publish(p) => {
-                let (height, header) = (p.block.header.height.0, p.block.header.digest());
+                let (height, header) = (p.block.header.height.0, p.block.digest());
                 io.fact(FactKind::Published { height, header });
                 let followers = [(Role::Kgc, 1), (Role::Csc, setup.csc), (Role::Cp, setup.cp)];
                 let all = followers.into_iter().flat_map(|(role, n)| (0..n).map(move |i| ActorId::new(role, i)));

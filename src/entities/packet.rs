@@ -114,6 +114,14 @@ impl Packet {
         }
     }
 
+    /// Length of the encoding.
+    pub fn size(&self) -> usize {
+        match self {
+            Packet::Pbft(message) => 1 + message.size(),
+            _ => self.encode().len(),
+        }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.code()];
         match self {

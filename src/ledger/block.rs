@@ -10,7 +10,7 @@ use super::sigma::Sigma;
 use super::state::State;
 use super::types::{Digest, Secs, Seq};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Why an ordered ciphertext had no effect (rule X-3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -47,6 +47,11 @@ fn read_voids(r: &mut Reader<'_>) -> Decoded<Voids> {
 
 /// C32("voids"; list).
 pub fn voids_digest(voids: &Voids) -> Digest {
+    static NONE: LazyLock<Digest> = LazyLock::new(|| digest_of(&Voids::new()));
+    if voids.is_empty() { *NONE } else { digest_of(voids) }
+}
+
+fn digest_of(voids: &Voids) -> Digest {
     let mut w = Writer::new();
     write_voids(&mut w, voids);
     c32("voids", &[&w.0])
@@ -125,7 +130,12 @@ impl BlockHeader {
 
     /// State digest after this block, C32("state"; s, block digest, nullacc).
     pub fn state_digest(&self) -> Digest {
-        c32("state", &[&self.height.0.to_le_bytes(), &self.digest().0, &self.nullacc.0])
+        self.state_digest_of(&self.digest())
+    }
+
+    /// The same if the block digest is at hand.
+    pub(super) fn state_digest_of(&self, digest: &Digest) -> Digest {
+        c32("state", &[&self.height.0.to_le_bytes(), &digest.0, &self.nullacc.0])
     }
 }
 
@@ -138,6 +148,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// The header's digest.
+    pub fn digest(&self) -> Digest {
+        let proposal = self.proposal.as_ref();
+        proposal.map_or_else(|| self.header.digest(), |p| p.block.of(&self.header, BlockHeader::digest))
+    }
+
     /// Id and hash of the bytes of every ciphertext in order: what the leaves of `tx_root` are made of.
     pub fn leaf_parts(&self) -> Vec<(Digest, Digest)> {
         self.proposal.iter().flat_map(|p| &p.txs).map(|tx| (tx.id, Sigma::bytes_hash(tx.bytes()))).collect()

@@ -175,15 +175,16 @@ impl Chain {
 
     /// The block that [`Chain::append`] would link, without doing it.
     pub fn preview(&self, proposal: Option<&Arc<Proposal>>) -> Block {
-        apply(&self.policy, &mut self.state.around(proposal.map(|p| &**p)), self.head(), proposal)
+        let parent = (self.head(), self.head_digest());
+        apply(&self.policy, &mut self.state.around(proposal.map(|p| &**p)), parent, proposal)
     }
 
     /// Applies the next agreed slot (`None`: the null slot) and links its block.
     pub fn append(&mut self, proposal: Option<&Arc<Proposal>>) -> Arc<Block> {
-        let parent = self.blocks.back().map_or(&self.base, |(_, b)| &b.header);
+        let parent = self.blocks.back().map_or((&self.base, self.base_digest), |(digest, b)| (&b.header, *digest));
         let block = Arc::new(apply(&self.policy, Arc::make_mut(&mut self.state), parent, proposal));
         self.index_block(&block);
-        self.blocks.push_back((block.header.digest(), block.clone()));
+        self.blocks.push_back((block.digest(), block.clone()));
         block
     }
 
@@ -308,6 +309,6 @@ impl Chain {
 
     /// C32("state"; height, block digest, nullacc) at the head.
     pub fn state_digest(&self) -> Digest {
-        self.head().state_digest()
+        self.head().state_digest_of(&self.head_digest())
     }
 }

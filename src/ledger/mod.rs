@@ -4,6 +4,7 @@ pub mod block;
 pub mod chain;
 pub mod codec;
 pub mod hash;
+mod kept;
 pub mod proposal;
 pub mod sigma;
 pub mod state;

@@ -2,19 +2,22 @@
 //!
 //! The digest covers the header only; a body must never be accepted without comparing its Merkle root as well.
 
+use super::block::BlockHeader;
 use super::codec::{Decoded, ParseSigma, Reader, Writer};
 use super::hash::c32;
+use super::kept::Kept;
 use super::sigma::Sigma;
 use super::types::{Digest, Secs, Seq};
 use crate::clmmsc::merkle;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Version of proposal and block headers.
 pub const VERSION: u8 = 1;
 
 /// Digest of the empty slot, which has no body.
 pub fn null_digest() -> Digest {
-    c32("null", &[])
+    static NULL: LazyLock<Digest> = LazyLock::new(|| c32("null", &[]));
+    *NULL
 }
 
 /// Inner node of the tree of ciphertexts.
@@ -24,7 +27,8 @@ pub fn tx_node(left: &merkle::Hash, right: &merkle::Hash) -> merkle::Hash {
 
 /// Root over leaf hashes; an empty list has a root of its own.
 pub fn root_of_leaves(leaves: &[merkle::Hash]) -> Digest {
-    merkle::root(leaves, &tx_node).map_or_else(|| c32("txempty", &[]), Digest)
+    static EMPTY: LazyLock<Digest> = LazyLock::new(|| c32("txempty", &[]));
+    merkle::root(leaves, &tx_node).map_or_else(|| *EMPTY, Digest)
 }
 
 /// The 93 bytes the digest covers.
@@ -74,9 +78,18 @@ impl ProposalHeader {
 pub struct Proposal {
     pub header: ProposalHeader,
     pub txs: Vec<Arc<Sigma>>,
+    digest: Kept<ProposalHeader, Digest>,
+    root: Kept<Vec<merkle::Hash>, Digest>,
+    /// Of the header that its block gets, which is the same at everybody who executes it over the same parent.
+    pub(super) block: Kept<BlockHeader, Digest>,
 }
 
 impl Proposal {
+    /// A header with a body, which need not fit it.
+    pub fn new(header: ProposalHeader, txs: Vec<Arc<Sigma>>) -> Self {
+        Proposal { header, txs, digest: Kept::default(), root: Kept::default(), block: Kept::default() }
+    }
+
     /// The proposal a correct primary makes of these ciphertexts.
     pub fn build(network_id: Digest, seq: Seq, time: Secs, txs: Vec<Arc<Sigma>>) -> Self {
         let header = ProposalHeader {
@@ -88,18 +101,18 @@ impl Proposal {
             bytes: txs.iter().map(|tx| tx.bytes().len() as u64).sum(),
             tx_root: root_of_leaves(&leaves(&txs)),
         };
-        Proposal { header, txs }
+        Proposal::new(header, txs)
     }
 
     pub fn digest(&self) -> Digest {
-        self.header.digest()
+        self.digest.of(&self.header, ProposalHeader::digest)
     }
 
     /// Count, bytes and Merkle root of the body are those of the header (rule PP-8).
     pub fn body_matches(&self) -> bool {
         self.header.count as usize == self.txs.len()
             && self.header.bytes == self.txs.iter().map(|tx| tx.bytes().len() as u64).sum::<u64>()
-            && self.header.tx_root == root_of_leaves(&leaves(&self.txs))
+            && self.header.tx_root == self.root.of(&leaves(&self.txs), |leaves| root_of_leaves(leaves))
     }
 
     pub fn write(&self, w: &mut Writer) {
@@ -110,7 +123,7 @@ impl Proposal {
     }
 
     pub fn read(r: &mut Reader<'_>, parser: &dyn ParseSigma) -> Decoded<Self> {
-        Ok(Proposal { header: ProposalHeader::read(r)?, txs: r.list(4, |r| r.sigma(parser))? })
+        Ok(Proposal::new(ProposalHeader::read(r)?, r.list(4, |r| r.sigma(parser))?))
     }
 }
 

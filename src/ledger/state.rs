@@ -108,8 +108,13 @@ impl State {
     }
 }
 
-/// Executes slot `parent.height + 1` over `parent`; `None` is the null slot.
-pub fn apply(policy: &Policy, state: &mut State, parent: &BlockHeader, proposal: Option<&Arc<Proposal>>) -> Block {
+/// Executes slot `parent.height + 1` over `parent`, which comes with its digest; `None` is the null slot.
+pub fn apply(
+    policy: &Policy,
+    state: &mut State,
+    (parent, digest): (&BlockHeader, Digest),
+    proposal: Option<&Arc<Proposal>>,
+) -> Block {
     let height = Seq(parent.height.0.saturating_add(1));
     let time = proposal.map_or(parent.time, |p| parent.time.max(p.header.time));
     let mut voids = Voids::new();
@@ -133,7 +138,7 @@ pub fn apply(policy: &Policy, state: &mut State, parent: &BlockHeader, proposal:
         network_id: parent.network_id,
         height,
         time,
-        parent: parent.digest(),
+        parent: digest,
         proposal: proposal.map_or_else(null_digest, |p| p.digest()),
         tx_root: proposal.map_or_else(|| root_of_leaves(&[]), |p| p.header.tx_root),
         count: proposal.map_or(0, |p| p.header.count),

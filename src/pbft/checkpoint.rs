@@ -146,10 +146,10 @@ impl Replica {
     /// OSDI'99 §4.3: after every K-th block each replica vouches for its state.
     pub(super) fn take_checkpoint(&mut self, now: Micros, io: &mut Io<'_>) {
         let seq = self.executed();
-        let digest = self.chain.state_digest();
         if !seq.0.is_multiple_of(self.cfg.k) || seq < self.low() {
             return;
         }
+        let digest = self.chain.state_digest();
         self.own_from_chain();
         if seq == self.low() {
             return self.check_diverged(io);

@@ -140,6 +140,9 @@ impl Publish {
 }
 
 impl Signed {
+    /// Statement and signature.
+    const LEN: usize = Statement::LEN + 64;
+
     pub(super) fn write(&self, w: &mut Writer) {
         w.raw(&self.statement.bytes()).raw(&self.sig.0);
     }
@@ -251,6 +254,14 @@ impl Message {
         w.0
     }
 
+    /// Length of the encoding; that of a bare vote is known beforehand.
+    pub fn size(&self) -> usize {
+        match self {
+            Message::Prepare(_) | Message::Commit(_) | Message::Checkpoint(_) | Message::Seal(_) => 1 + Signed::LEN,
+            _ => self.encode().len(),
+        }
+    }
+
     /// Inverse of [`Message::encode`]; ciphertexts are parsed by the scheme.
     ///
     /// # Errors
@@ -303,4 +314,26 @@ mod tag {
     pub const BLOCKS: u8 = 0x83;
     pub const SNAPSHOT: u8 = 0x84;
     pub const STABLE: u8 = 0x85;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Digest, Seq};
+
+    #[test]
+    fn the_size_of_a_vote_is_that_of_its_encoding() {
+        let (network_id, digest, just) = (Digest([1; 32]), Digest([2; 32]), Digest([3; 32]));
+        let (sender, view, seq, sig) = (ReplicaId(3), View(7), Seq(9), Sig([4; 64]));
+        for (kind, message) in [
+            (Kind::Prepare, Message::Prepare as fn(Signed) -> Message),
+            (Kind::Commit, Message::Commit),
+            (Kind::Checkpoint, Message::Checkpoint),
+            (Kind::Seal, Message::Seal),
+        ] {
+            let statement = Statement { network_id, kind, sender, view, seq, digest, just };
+            let message = message(Signed { statement, sig });
+            assert_eq!(message.size(), message.encode().len(), "{kind:?}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ pub fn check_body(cfg: &Config, p: &Proposal, seq: Seq, digest: &Digest) -> Resu
     if !well_formed {
         return fail(Reason::BadHeader);
     }
-    if h.digest() != *digest {
+    if p.digest() != *digest {
         return fail(Reason::DigestMismatch);
     }
     if !p.body_matches() {

@@ -25,6 +25,22 @@ pub struct Draft {
     pub rule: Option<Rule>,
 }
 
+/// What a slot's later facts rest on, at one actor and in one view.
+#[derive(Clone, Default, Debug)]
+struct Votes {
+    pre_prepared: Option<EffectId>,
+    prepared: Option<EffectId>,
+    counted: Vec<(VoteKind, Digest, EffectId)>,
+}
+
+impl Votes {
+    /// The first so many for this digest.
+    fn of(&self, vote: VoteKind, digest: Digest, count: usize) -> impl Iterator<Item = EffectId> {
+        let these = self.counted.iter().filter(move |(kind, of, _)| (*kind, *of) == (vote, digest));
+        these.map(|(_, _, id)| *id).take(count)
+    }
+}
+
 /// What earlier effects later ones may rest on.
 #[derive(Clone, Debug)]
 pub struct Observer {
@@ -48,9 +64,7 @@ pub struct Observer {
     receivers: BTreeMap<Digest, Vec<Digest>>,
     /// Arrivals of packets about a σ, per actor.
     arrived: BTreeMap<(ActorId, Digest), Vec<EffectId>>,
-    pre_prepared: BTreeMap<Slot, EffectId>,
-    counted: BTreeMap<(Slot, VoteKind, Digest), Vec<EffectId>>,
-    prepared: BTreeMap<Slot, EffectId>,
+    slots: BTreeMap<Slot, Votes>,
     committed: BTreeMap<(ActorId, u64), EffectId>,
     executed: BTreeMap<(ActorId, u64), EffectId>,
     appended: BTreeMap<(ActorId, u64), EffectId>,
@@ -81,9 +95,7 @@ impl Observer {
             plugged: BTreeMap::new(),
             receivers: BTreeMap::new(),
             arrived: BTreeMap::new(),
-            pre_prepared: BTreeMap::new(),
-            counted: BTreeMap::new(),
-            prepared: BTreeMap::new(),
+            slots: BTreeMap::new(),
             committed: BTreeMap::new(),
             executed: BTreeMap::new(),
             appended: BTreeMap::new(),
@@ -135,14 +147,12 @@ impl Observer {
             F::Signcrypted { flow: 4 | 5, .. } => one(self.offered.get(&actor)),
             F::Routed { sigma, .. } => self.routed(actor, sigma),
             F::Prepared { view, seq, digest } => {
-                let slot = (actor, *view, *seq);
-                let votes = self.votes(slot, VoteKind::Prepare, *digest, self.strong - 1);
-                self.pre_prepared.get(&slot).into_iter().chain(votes).copied().collect()
+                let Some(slot) = self.slots.get(&(actor, *view, *seq)) else { return Vec::new() };
+                slot.pre_prepared.into_iter().chain(slot.of(VoteKind::Prepare, *digest, self.strong - 1)).collect()
             }
             F::Committed { view, seq, digest } => {
-                let slot = (actor, *view, *seq);
-                let votes = self.votes(slot, VoteKind::Commit, *digest, self.strong);
-                self.prepared.get(&slot).into_iter().chain(votes).copied().collect()
+                let Some(slot) = self.slots.get(&(actor, *view, *seq)) else { return Vec::new() };
+                slot.prepared.into_iter().chain(slot.of(VoteKind::Commit, *digest, self.strong)).collect()
             }
             F::Executed { seq, .. } => one(self.committed.get(&(actor, *seq))),
             F::BlockAppended { height, .. } => one(self.executed.get(&(actor, *height))),
@@ -167,10 +177,6 @@ impl Observer {
             }
             _ => Vec::new(),
         }
-    }
-
-    fn votes(&self, slot: Slot, vote: VoteKind, digest: Digest, count: usize) -> impl Iterator<Item = &EffectId> {
-        self.counted.get(&(slot, vote, digest)).into_iter().flatten().take(count)
     }
 
     /// Both packets about σ, and the attachment of every car it is for.
@@ -214,18 +220,10 @@ impl Observer {
 
     /// Votes for slots that were executed long ago are premises of nothing new.
     fn forget_slots(&mut self, actor: ActorId, until: u64) {
-        let mine = (actor, 0, 0)..=(actor, u64::MAX, u64::MAX);
-        for book in [&mut self.pre_prepared, &mut self.prepared] {
-            let old = book.range(mine.clone()).map(|(slot, _)| *slot).filter(|slot| slot.2 <= until);
-            old.collect::<Vec<_>>().iter().for_each(|slot| {
-                book.remove(slot);
-            });
-        }
-        let least = (*mine.start(), VoteKind::Prepare, Digest::ZERO);
-        let votes = self.counted.range(least..).map(|(key, _)| *key).take_while(|(slot, ..)| slot.0 == actor);
-        let old = votes.filter(|(slot, ..)| slot.2 <= until).collect::<Vec<_>>();
-        old.iter().for_each(|key| {
-            self.counted.remove(key);
+        let mine = self.slots.range((actor, 0, 0)..=(actor, u64::MAX, u64::MAX));
+        let old: Vec<Slot> = mine.map(|(slot, _)| *slot).filter(|slot| slot.2 <= until).collect();
+        old.iter().for_each(|slot| {
+            self.slots.remove(slot);
         });
         let kept = (actor, 0)..=(actor, until);
         for book in [&mut self.committed, &mut self.executed] {
@@ -265,13 +263,13 @@ impl Observer {
                 self.plugged.insert(actor, (id, *cp));
             }
             F::PrePrepared { view, seq, .. } => {
-                self.pre_prepared.entry((actor, *view, *seq)).or_insert(id);
+                self.slots.entry((actor, *view, *seq)).or_default().pre_prepared.get_or_insert(id);
             }
             F::VoteCounted { vote, view, seq, digest, .. } => {
-                self.counted.entry(((actor, *view, *seq), *vote, *digest)).or_default().push(id);
+                self.slots.entry((actor, *view, *seq)).or_default().counted.push((*vote, *digest, id));
             }
             F::Prepared { view, seq, .. } => {
-                self.prepared.insert((actor, *view, *seq), id);
+                self.slots.entry((actor, *view, *seq)).or_default().prepared = Some(id);
             }
             F::Committed { seq, .. } => {
                 self.committed.insert((actor, *seq), id);

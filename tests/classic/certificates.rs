@@ -216,7 +216,7 @@ fn bug_33_a_certificate_is_judged_alike_by_who_has_seen_nothing() {
 #[test]
 fn bug_34_a_body_is_not_taken_by_its_header_alone() {
     let (mut net, p) = without_body();
-    let other = Proposal { header: p.header.clone(), txs: vec![sigma(7), sigma(8)] };
+    let other = Proposal::new(p.header.clone(), vec![sigma(7), sigma(8)]);
     assert_eq!(other.digest(), p.digest(), "the digest covers the header");
     net.give(2, 1, Message::Body(Arc::new(other)));
     assert!(net.rejected(2, Rule::Pp8, &Reason::BadRoot));
@@ -233,7 +233,7 @@ fn bug_34_nor_does_a_follower() {
     let mut block = (**net.replicas[0].chain().block(Seq(1)).unwrap()).clone();
     let cert = net.replicas[0].certificate(Seq(1)).unwrap().clone();
     let header = block.proposal.as_ref().unwrap().header.clone();
-    block.proposal = Some(Arc::new(Proposal { header, txs: vec![sigma(7)] }));
+    block.proposal = Some(Arc::new(Proposal::new(header, vec![sigma(7)])));
     let mut follower = Follower::new(net.cfg.clone());
     let mut out = vec![];
     let publish = Publish { block: Arc::new(block), cert };

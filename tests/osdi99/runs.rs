@@ -104,7 +104,7 @@ pub fn s4_4_a_fetched_body_with_other_ciphertexts_is_refused_and_the_next_signer
     net.filter = Box::new(move |from, to, m| match &**m {
         Message::Body(p) if to == 1 && cheat.replace(false) => {
             let header = p.header.clone();
-            Some(Arc::new(Message::Body(Arc::new(Proposal { header, txs: vec![sigma(7), sigma(8)] }))))
+            Some(Arc::new(Message::Body(Arc::new(Proposal::new(header, vec![sigma(7), sigma(8)])))))
         }
         _ => bend(from, to, m),
     });

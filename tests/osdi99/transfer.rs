@@ -133,8 +133,7 @@ pub fn x2_blocks_without_their_certificate_or_with_other_ciphertexts_are_refused
     let net = catching_up(None, "BLOCKS", |msg| {
         let Message::Blocks(mut blocks) = msg.clone() else { panic!() };
         let block = Arc::make_mut(&mut blocks[0].block);
-        block.proposal =
-            block.proposal.as_ref().map(|p| Arc::new(Proposal { header: p.header.clone(), txs: vec![sigma(77)] }));
+        block.proposal = block.proposal.as_ref().map(|p| Arc::new(Proposal::new(p.header.clone(), vec![sigma(77)])));
         Message::Blocks(blocks)
     });
     assert!(net.traces.iter().any(|t| t.who == 3 && t.outcome == Outcome::Reject(Reason::BadRoot)));

@@ -32,6 +32,8 @@ pub struct Proofs {
     carried: BTreeMap<ReplicaId, Arc<ViewChange>>,
     /// Proposals whose content was checked, by digest.
     checked: BTreeMap<Digest, Arc<Proposal>>,
+    /// Root and digest of proposals, by the digest that a block names.
+    hashed: BTreeMap<Digest, (Arc<Proposal>, Digest, Digest)>,
     /// Nullifiers applied, per chain.
     applied: BTreeMap<ActorId, BTreeSet<Digest>>,
 }
@@ -213,12 +215,11 @@ impl Proofs {
             let nothing = header.count == 0 && header.applied == 0 && block.voids.is_empty();
             return hold(nothing && header.nullacc == parent.nullacc, "is null and changes something");
         };
-        let leaves: Vec<_> = proposal.txs.iter().map(|tx| Sigma::leaf_of(&tx.id, tx.bytes()).0).collect();
-        let root = root_of_leaves(&leaves);
+        let (root, digest) = self.hashes(header.proposal, proposal);
         hold(root == proposal.header.tx_root && root == header.tx_root, "has another root than its ciphertexts")?;
         let count = u32::try_from(proposal.txs.len()).unwrap_or(u32::MAX);
         hold(count == proposal.header.count && count == header.count, "has another count than its ciphertexts")?;
-        hold(header.proposal == proposal.header.digest(), "holds another proposal than its header names")?;
+        hold(header.proposal == digest, "holds another proposal than its header names")?;
         let applied = self.applied.entry(who).or_default();
         let mut fresh = 0;
         for (index, tx) in (0u32..).zip(&proposal.txs) {
@@ -228,6 +229,19 @@ impl Proofs {
             }
         }
         hold(fresh == header.applied, "counts its applied ciphertexts wrongly")
+    }
+
+    /// Root and digest of a proposal, made from its bytes: once for all who hold the same object.
+    fn hashes(&mut self, named: Digest, proposal: &Arc<Proposal>) -> (Digest, Digest) {
+        match self.hashed.get(&named) {
+            Some((known, root, digest)) if Arc::ptr_eq(known, proposal) => (*root, *digest),
+            _ => {
+                let leaves: Vec<_> = proposal.txs.iter().map(|tx| Sigma::leaf_of(&tx.id, tx.bytes()).0).collect();
+                let (root, digest) = (root_of_leaves(&leaves), proposal.header.digest());
+                self.hashed.insert(named, (proposal.clone(), root, digest));
+                (root, digest)
+            }
+        }
     }
 
     /// Every σ passes V1–V6 at the time of the proposal, and is what its index entry says.

@@ -34,7 +34,7 @@ pub(crate) fn describe(params: &Params, item: ItemId, packet: &Packet) -> Packet
         Packet::Complaint { about, .. } => Some(Digest(about.0)),
         _ => sigma,
     };
-    PacketInfo { item, tag, size: packet.encode().len() as u32, sigma, slot }
+    PacketInfo { item, tag, size: packet.size() as u32, sigma, slot }
 }
 
 fn agreement(msg: &Message) -> (PacketTag, Option<(u64, u64)>) {

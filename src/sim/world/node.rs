@@ -164,9 +164,8 @@ impl World {
     /// Records the arrival, lets the actor react, and holds what it wants done.
     fn process(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
         let actor = self.nodes[usize::from(node)].actor;
-        let (packet, item);
+        let (packet, item, durable);
         let parcels = self.parcels.clone();
-        let durable = self.nodes[usize::from(node)].durable.clone();
         let given = self.scenario.bootstrap == Bootstrap::Given;
         let mut from = NodeId(node);
         if matches!(arrival, Arrival::Start) {
@@ -189,6 +188,7 @@ impl World {
             Arrival::Wish(wish, cause) => (cause, Stimulus::Input(Input::Wish(wish))),
             Arrival::Tick(tick) => (None, Stimulus::Tick(tick)),
             Arrival::Restart { amnesia, cause } => {
+                durable = self.nodes[usize::from(node)].durable.clone();
                 let store = if amnesia { None } else { Some(&*durable) };
                 (cause, Stimulus::Input(Input::Restart(store)))
             }

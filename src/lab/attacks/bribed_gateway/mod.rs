@@ -163,7 +163,7 @@ fn swapped_body(people: &People, trial: &mut Trial, gateways: &Gateways, post: &
     let honest = gateways.block(1, &[parsed(people, &post.seven)?]);
     let signed = gateways.signed(Kind::PrePrepare, 0, 1, honest.digest());
     let bent = parsed(people, &flipped(&post.seven, HEADER + TAG))?;
-    let body = Arc::new(Proposal { header: honest.header.clone(), txs: vec![bent.clone()] });
+    let body = Arc::new(Proposal::new(honest.header.clone(), vec![bent.clone()]));
     let refused = gateways.try_on(people, 1, Message::PrePrepare(signed, body));
     trial.ruled_out("sign an honest block, hand out an altered body", Rule::Pp8, Reason::BadRoot, refused);
     let refused = gateways.try_on(people, 1, Message::PrePrepare(signed, gateways.block(1, &[bent])));

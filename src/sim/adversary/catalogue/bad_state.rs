@@ -31,7 +31,7 @@ impl Behaviour for BadState {
 fn falsified(answer: &Message) -> Option<Message> {
     match answer {
         Message::Body(body) => {
-            let mut other = Proposal { header: body.header.clone(), txs: body.txs.clone() };
+            let mut other = Proposal::new(body.header.clone(), body.txs.clone());
             other.header.time.0 += 1;
             Some(Message::Body(Arc::new(other)))
         }
@@ -40,7 +40,7 @@ fn falsified(answer: &Message) -> Option<Message> {
                 let mut block = (*publish.block).clone();
                 block.header.time.0 += 1;
                 if let Some(proposal) = &block.proposal {
-                    let mut other = Proposal { header: proposal.header.clone(), txs: proposal.txs.clone() };
+                    let mut other = Proposal::new(proposal.header.clone(), proposal.txs.clone());
                     other.header.time.0 += 1;
                     block.proposal = Some(Arc::new(other));
                 }

@@ -19,7 +19,7 @@ impl Behaviour for BadTime {
             return out.push(message.output);
         }
         let change = |honest: &Proposal| {
-            let mut bad = Proposal { header: honest.header.clone(), txs: honest.txs.clone() };
+            let mut bad = Proposal::new(honest.header.clone(), honest.txs.clone());
             bad.header.time.0 += 3_600;
             Some(bad)
         };

@@ -32,7 +32,7 @@ impl Behaviour for ColludingSet {
         let Some((_, signed, proposal)) = proposal_of(&message.output).filter(|_| message.strikes) else {
             return out.push(message.output);
         };
-        let mut other = Proposal { header: proposal.header.clone(), txs: proposal.txs.clone() };
+        let mut other = Proposal::new(proposal.header.clone(), proposal.txs.clone());
         other.header.time.0 += 1;
         let victims: Vec<NodeId> =
             cx.others().iter().copied().filter(|to| !cx.ring.contains(ReplicaId(to.0))).collect();

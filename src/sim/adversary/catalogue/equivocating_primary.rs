@@ -27,7 +27,7 @@ impl Behaviour for EquivocatingPrimary {
             }
             return;
         };
-        let mut other = Proposal { header: proposal.header.clone(), txs: proposal.txs.clone() };
+        let mut other = Proposal::new(proposal.header.clone(), proposal.txs.clone());
         other.header.time = Secs(other.header.time.0 + 1);
         let quorum = Quorum::new(cx.setup.n).map_or(0, |q| usize::from(q.strong()));
         let Some(packet_b) = cx.pre_prepare(signed, other) else { return };

@@ -18,7 +18,7 @@ impl Behaviour for WrongRoot {
             return out.push(message.output);
         }
         let change = |honest: &Proposal| {
-            let mut bad = Proposal { header: honest.header.clone(), txs: honest.txs.clone() };
+            let mut bad = Proposal::new(honest.header.clone(), honest.txs.clone());
             bad.header.tx_root.0[0] ^= 1;
             Some(bad)
         };

@@ -177,7 +177,7 @@ fn txs(block: &mut Block) -> &mut Proposal {
 
 /// Makes header and proposal fit the ciphertexts again.
 fn sealed(block: &mut Block) {
-    let Proposal { header, txs } = txs(block).clone();
+    let Proposal { header, txs, .. } = txs(block).clone();
     let fit = Proposal::build(header.network_id, header.seq, header.time, txs);
     (block.header.tx_root, block.header.count, block.header.proposal) =
         (fit.header.tx_root, fit.header.count, fit.digest());
