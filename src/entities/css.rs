@@ -57,6 +57,8 @@ pub struct Css {
     judged: BTreeSet<(SigmaId, RecordId)>,
     /// The power of its area.
     station: Station,
+    /// Room for what the replica puts out; empty between steps.
+    spare: Vec<pbft::Output>,
 }
 
 impl Css {
@@ -71,6 +73,7 @@ impl Css {
             impatience: None,
             judged: BTreeSet::new(),
             station: Station::default(),
+            spare: Vec::new(),
         }
     }
 
@@ -200,16 +203,17 @@ impl Css {
 
     fn agree(&mut self, now: Micros, input: pbft::Input, io: &mut Io<'_, '_>) {
         let Some(replica) = self.replica.as_mut() else { return };
-        let mut out = Vec::new();
+        let mut out = core::mem::take(&mut self.spare);
         replica.step(now, input, &mut pbft::Io { verify: &mut *io.bench, out: &mut out });
         let executed = out.iter().filter_map(|output| match output {
             pbft::Output::Execute { block, .. } => Some(block.clone()),
             _ => None,
         });
         let executed: Vec<_> = executed.collect();
-        for output in out {
+        for output in out.drain(..) {
             self.carry(output, io);
         }
+        self.spare = out;
         for block in executed {
             self.obey(now, &block, io);
         }

@@ -36,38 +36,64 @@ pub type Nullifiers = Vec<(u32, Vec<Digest>)>;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Epoch {
     acc: Digest,
-    order: Vec<Digest>,
+    /// In pieces of [`PIECE`]: full ones are shared with the states of earlier checkpoints.
+    order: Vec<Arc<Vec<Digest>>>,
+}
+
+const PIECE: usize = 64;
+
+impl Epoch {
+    fn push(&mut self, nullifier: Digest) {
+        match self.order.last_mut().filter(|piece| piece.len() < PIECE) {
+            Some(piece) => Arc::make_mut(piece).push(nullifier),
+            None => self.order.push(Arc::new(vec![nullifier])),
+        }
+    }
+
+    fn nullifiers(&self) -> Vec<Digest> {
+        self.order.iter().flat_map(|piece| piece.iter().copied()).collect()
+    }
 }
 
 /// Nullifiers of the epochs that can still matter.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
     epochs: BTreeMap<u32, Epoch>,
-    taken: BTreeMap<Digest, Taken>,
+    /// By part of the nullifier: what has not changed since is shared with the states of earlier checkpoints.
+    taken: BTreeMap<u8, Arc<BTreeMap<Digest, Taken>>>,
+}
+
+/// Into how many parts the live nullifiers are divided.
+const PARTS: u8 = 64;
+
+fn part(nullifier: &Digest) -> u8 {
+    nullifier.0[0] % PARTS
 }
 
 impl State {
     /// The σ that took a live nullifier.
     pub fn taken(&self, nullifier: &Digest) -> Option<&Taken> {
-        self.taken.get(nullifier)
+        self.taken.get(&part(nullifier))?.get(nullifier)
     }
 
     /// Number of live nullifiers.
     pub fn live(&self) -> u64 {
-        self.taken.len() as u64
+        self.taken.values().map(|part| part.len() as u64).sum()
     }
 
     /// As much of the state as executing this proposal looks at: a copy of all of it would cost more with every block.
     pub(super) fn around(&self, proposal: Option<&Proposal>) -> State {
         let txs = proposal.into_iter().flat_map(|p| &p.txs);
-        let met = txs.filter_map(|tx| Some((tx.nullifier, *self.taken.get(&tx.nullifier)?)));
+        let met = txs.filter_map(|tx| Some((tx.nullifier, *self.taken(&tx.nullifier)?)));
         let running = self.epochs.iter().map(|(epoch, of)| (*epoch, Epoch { acc: of.acc, order: Vec::new() }));
-        State { epochs: running.collect(), taken: met.collect() }
+        let mut state = State { epochs: running.collect(), taken: BTreeMap::new() };
+        met.for_each(|(nullifier, taken)| state.remember(nullifier, taken));
+        state
     }
 
     /// The state as lists, for a snapshot.
     pub fn nullifiers(&self) -> Nullifiers {
-        self.epochs.iter().map(|(epoch, of)| (*epoch, of.order.clone())).collect()
+        self.epochs.iter().map(|(epoch, of)| (*epoch, of.nullifiers())).collect()
     }
 
     /// Inverse of [`State::nullifiers`]; whoever calls it compares [`State::nullacc`] with what was agreed.
@@ -84,8 +110,12 @@ impl State {
     fn take(&mut self, nullifier: Digest, taken: Taken) {
         let epoch = self.epochs.entry(taken.epoch).or_default();
         epoch.acc = c32("nullacc", &[&epoch.acc.0, &nullifier.0]);
-        epoch.order.push(nullifier);
-        self.taken.insert(nullifier, taken);
+        epoch.push(nullifier);
+        self.remember(nullifier, taken);
+    }
+
+    fn remember(&mut self, nullifier: Digest, taken: Taken) {
+        Arc::make_mut(self.taken.entry(part(&nullifier)).or_default()).insert(nullifier, taken);
     }
 
     /// Drops every epoch none of whose ciphertexts could pass verification any more.
@@ -96,7 +126,10 @@ impl State {
         };
         if self.epochs.keys().any(|e| over(*e)) {
             self.epochs.retain(|epoch, _| !over(*epoch));
-            self.taken.retain(|_, t| !over(t.epoch));
+            self.taken.retain(|_, part| {
+                Arc::make_mut(part).retain(|_, t| !over(t.epoch));
+                !part.is_empty()
+            });
         }
     }
 

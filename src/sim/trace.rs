@@ -458,11 +458,17 @@ struct Appended(Vec<u8>);
 impl postcard::ser_flavors::Flavor for Appended {
     type Output = Vec<u8>;
 
+    #[inline]
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(data);
+        // Most are numbers of one byte.
+        match data {
+            [one] => self.0.push(*one),
+            _ => self.0.extend_from_slice(data),
+        }
         Ok(())
     }
 
+    #[inline]
     fn try_push(&mut self, data: u8) -> postcard::Result<()> {
         self.0.push(data);
         Ok(())

@@ -15,7 +15,7 @@ mod verdict;
 use crate::clmmsc::{Params, PublicRecord};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::Rule;
-use crate::entities::io::Parcel;
+use crate::entities::io::{Output, Parcel};
 use crate::entities::{Entity, Genesis, Packet, Setup};
 use crate::ledger::{Digest, Micros};
 use crate::pbft::Quorum;
@@ -113,8 +113,10 @@ pub struct World {
     ring: Ring,
     interventions: Arc<[Intervention]>,
     applied: usize,
-    /// Effects of the current step.
+    /// Effects of the current step, behind what its caller had kept; empty between steps.
     made: Vec<Effect>,
+    /// Room of outputs that are carried out, for others.
+    spare: Vec<Vec<Output>>,
 }
 
 impl World {
@@ -169,6 +171,7 @@ impl World {
             applied: 0,
             verdict: Verdict::default(),
             made: Vec::new(),
+            spare: Vec::new(),
             scenario: Arc::new(scenario),
         };
         if let Some(genesis) = cast.genesis {
@@ -313,13 +316,14 @@ impl World {
         self.now = self.now.max(now);
         self.step += 1;
         self.observer.begin(self.step, self.now);
+        core::mem::swap(&mut self.made, out);
         if self.next_intervention().is_some() {
             self.apply_next(memo);
         } else if let Some((_, event)) = self.queue.pop_first() {
             self.happen(event, memo);
         }
         self.judge(memo);
-        out.append(&mut self.made);
+        core::mem::swap(&mut self.made, out);
         true
     }
 
@@ -352,7 +356,8 @@ impl World {
 
     /// Records an effect, and what the invariants find in it.
     fn emit(&mut self, actor: Option<ActorId>, kind: Kind, cause: Option<EffectId>, rule: Option<Rule>) -> EffectId {
-        let effect = self.observer.effect(Draft { actor, kind, cause, rule });
+        self.made.push(self.observer.effect(Draft { actor, kind, cause, rule }));
+        let effect = &self.made[self.made.len() - 1];
         let id = effect.id;
         let sight = Sight {
             setup: &self.setup,
@@ -364,8 +369,7 @@ impl World {
             },
             packet: &|item| self.items.get(item.0 as usize)?.packet.as_ref(),
         };
-        let found = self.invariants.observe(&effect, &sight);
-        self.made.push(effect);
+        let found = self.invariants.observe(effect, &sight);
         self.found(found, Some(id));
         id
     }

@@ -164,8 +164,7 @@ impl World {
     /// Records the arrival, lets the actor react, and holds what it wants done.
     fn process(&mut self, node: u16, arrival: Arrival, memo: &mut Memo) {
         let actor = self.nodes[usize::from(node)].actor;
-        let (packet, item, durable);
-        let parcels = self.parcels.clone();
+        let (packet, item, durable, parcels);
         let given = self.scenario.bootstrap == Bootstrap::Given;
         let mut from = NodeId(node);
         if matches!(arrival, Arrival::Start) {
@@ -180,10 +179,11 @@ impl World {
                 }
                 None => (None, Stimulus::Input(Input::Start)),
             },
-            Arrival::Parcel(index) => match parcels.get(index as usize) {
-                Some(parcel) => (None, Stimulus::Input(Input::Parcel(parcel))),
-                None => return,
-            },
+            Arrival::Parcel(index) => {
+                parcels = self.parcels.clone();
+                let Some(parcel) = parcels.get(index as usize) else { return };
+                (None, Stimulus::Input(Input::Parcel(parcel)))
+            }
             Arrival::Plant(event) => (None, Stimulus::Input(Input::Plant(event))),
             Arrival::Wish(wish, cause) => (cause, Stimulus::Input(Input::Wish(wish))),
             Arrival::Tick(tick) => (None, Stimulus::Tick(tick)),
@@ -234,7 +234,7 @@ impl World {
         if !matches!(stimulus, Stimulus::Input(Input::Start | Input::Plant(_))) {
             bench.charge(cost::HANDLE);
         }
-        let (mut outputs, mut ticks) = (Vec::new(), Vec::new());
+        let (mut outputs, mut ticks) = (self.spare.pop().unwrap_or_default(), Vec::new());
         let Some(mut wrapper) = state.wrapper.take() else {
             let mut io = Io { bench: &mut bench, rng: &mut state.rng, out: &mut outputs };
             if let Stimulus::Input(input) = stimulus {
@@ -315,8 +315,8 @@ impl World {
         }
     }
 
-    fn carry_out_all(&mut self, node: u16, actor: ActorId, outputs: Vec<Output>, cause: Option<EffectId>) {
-        for output in outputs {
+    fn carry_out_all(&mut self, node: u16, actor: ActorId, mut outputs: Vec<Output>, cause: Option<EffectId>) {
+        for output in outputs.drain(..) {
             match output {
                 Output::Persist(what) => {
                     self.emit(Some(actor), Kind::Persisted { what: what.into() }, cause, None);
@@ -345,6 +345,9 @@ impl World {
                     self.emit(Some(actor), Kind::Fact(kind), cause, rule);
                 }
             }
+        }
+        if self.spare.len() < self.nodes.len() {
+            self.spare.push(outputs);
         }
     }
 
