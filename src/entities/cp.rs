@@ -192,7 +192,7 @@ impl Cp {
         }
         let (Some(key), Some(genesis)) = (self.enrolment.key(), &self.genesis) else { return };
         let Some(gateway) = genesis.record(gateway) else { return };
-        io.send(node, Packet::Offer { plug, pile: key.record().0, gateway: gateway.rid.0 });
+        io.send(node, Packet::Offer { plug, pile: Box::new(key.record().0), gateway: gateway.rid.0 });
     }
 
     /// Flow 5: the session key, bound to this plug.

@@ -247,7 +247,7 @@ impl Css {
                 let header = block.digest();
                 let txs = block.proposal.as_ref().map(|p| p.txs.iter().map(|tx| tx.id).collect::<Vec<_>>());
                 let sigmas = txs.unwrap_or_default();
-                let parent = block.header.parent;
+                let parent = Box::new(block.header.parent);
                 let count = block.header.count;
                 io.fact(FactKind::BlockAppended { height: seq.0, header, parent, count, sigmas });
             }

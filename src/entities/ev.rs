@@ -153,7 +153,7 @@ impl Ev {
                 }
                 Packet::Letter(genesis) => self.genesis = Some(genesis.clone()),
                 Packet::Offer { plug, pile, gateway } => {
-                    self.on_offer(now, Offer { from, plug: *plug, pile: *pile, gateway: *gateway }, io);
+                    self.on_offer(now, Offer { from, plug: *plug, pile: **pile, gateway: *gateway }, io);
                 }
                 Packet::Frame(frame) => self.on_frame(now, from, frame, io),
                 _ => {}

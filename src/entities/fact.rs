@@ -177,7 +177,7 @@ pub struct PlanLine {
     pub periods: u8,
 }
 
-/// What happened at an actor. Amounts: power W, energy µJ, money in minor units, times in unix seconds.
+/// What happened at an actor. Rare facts box what is large, for every effect takes the room of the largest. Amounts: power W, energy µJ, money in minor units, times in unix seconds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FactKind {
     // ---- phase 1: key issuance
@@ -320,7 +320,7 @@ pub enum FactKind {
     BlockAppended {
         height: u64,
         header: Digest,
-        parent: Digest,
+        parent: Box<Digest>,
         count: u32,
         sigmas: Vec<Digest>,
     },
@@ -424,7 +424,7 @@ pub enum FactKind {
         sigma: Digest,
         rid: Digest,
         height: u64,
-        sender: Option<Digest>,
+        sender: Option<Box<Digest>>,
         error: Option<String>,
     },
     /// The KGC names the user behind the ticket of a stored σ, with that user's own request as proof.

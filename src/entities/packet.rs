@@ -38,7 +38,7 @@ pub enum Packet {
     /// A pile greets the car: fresh challenge, own record, rid of its gateway.
     Offer {
         plug: PlugId,
-        pile: [u8; 106],
+        pile: Box<[u8; 106]>,
         gateway: [u8; 32],
     },
     /// A session frame.
@@ -140,7 +140,7 @@ impl Packet {
             Packet::Pbft(message) => out.extend(message.encode()),
             Packet::Offer { plug, pile, gateway } => {
                 out.extend(plug);
-                out.extend(pile);
+                out.extend(**pile);
                 out.extend(gateway);
             }
             Packet::Complaint { about, proof } => {
@@ -174,7 +174,7 @@ impl Packet {
             8 => Packet::Pbft(Arc::new(Message::decode(body, &|b: &[u8]| parse_sigma(params, b)).ok()?)),
             9 => Packet::Offer {
                 plug: body.get(..16)?.try_into().ok()?,
-                pile: body.get(16..122)?.try_into().ok()?,
+                pile: Box::new(body.get(16..122)?.try_into().ok()?),
                 gateway: body.get(122..)?.try_into().ok()?,
             },
             10 => Packet::Frame(all()),

@@ -196,7 +196,7 @@ impl Fold {
             }
             F::Judged { sigma, rid, sender, error, .. } => {
                 let ev = self.owners.get(rid).copied();
-                let sender = sender.and_then(|rid| self.owners.get(&rid).copied());
+                let sender = sender.as_ref().and_then(|rid| self.owners.get(rid).copied());
                 let found = Complaint { ev, sigma: *sigma, sender, error: error.clone(), judges: vec![] };
                 self.judged(found, actor);
             }

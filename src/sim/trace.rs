@@ -600,6 +600,12 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_effect_takes_little_room() {
+        assert!(size_of::<Effect>() <= 152, "{}", size_of::<Effect>());
+    }
+
+    #[test]
     fn digest_at_equals_the_digest_of_the_prefix() {
         let whole = trace(700);
         for count in [0, 1, 85, 86, 87, 170, 171, 172, 500, 699, 700] {

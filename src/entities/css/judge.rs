@@ -37,7 +37,7 @@ impl Css {
         let pinned = self.genesis.as_ref().map(|g| g.pinned(Role::Csc)).unwrap_or_default();
         let found = complaint::finding(&setup.params, &verified, &complaint, &pinned);
         let (check, sender, error) = match found {
-            Ok(opened) => (Check::R10, Some(Digest(opened.sender_rid.0)), None),
+            Ok(opened) => (Check::R10, Some(Box::new(Digest(opened.sender_rid.0))), None),
             Err(failure) => (failure.check, None, Some(failure.error.name().to_owned())),
         };
         io.ruled(FactKind::Judged { sigma, rid: Digest(rid.0), height, sender, error }, check);

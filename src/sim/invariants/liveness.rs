@@ -351,7 +351,8 @@ mod tests {
             }
             if stored {
                 let (height, header, parent) = (1, SIGMA, SIGMA);
-                let block = FactKind::BlockAppended { height, header, parent, count: 1, sigmas: vec![SIGMA] };
+                let block =
+                    FactKind::BlockAppended { height, header, parent: Box::new(parent), count: 1, sigmas: vec![SIGMA] };
                 assert_eq!(bench.see(2_200_000, 3, Kind::Fact(block)), None);
             }
             let late = 2_000_000 + bench.bound();

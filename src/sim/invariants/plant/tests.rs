@@ -274,7 +274,7 @@ fn what_was_obeyed_and_neither_stored_nor_reported_breaks_pi_8() {
     let sigma = Digest([1; 32]);
     let reported = FactKind::Expired { sigma };
     let (header, parent) = (Digest::ZERO, Digest::ZERO);
-    let stored = FactKind::BlockAppended { height: 1, header, parent, count: 1, sigmas: vec![sigma] };
+    let stored = FactKind::BlockAppended { height: 1, header, parent: Box::new(parent), count: 1, sigmas: vec![sigma] };
     for (news, broken) in [(None, vec!["PI-8"]), (Some((kgc, reported)), vec![]), (Some((css, stored)), vec![])] {
         let mut plant = Plant::new();
         plant.arrive(0, battery());

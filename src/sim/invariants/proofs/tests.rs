@@ -136,7 +136,7 @@ fn facts(world: &World) -> [FactKind; 4] {
         FactKind::Prepared { view, seq, digest },
         FactKind::Committed { view, seq, digest },
         FactKind::NewView { view, carried: 1 },
-        FactKind::BlockAppended { height: 1, header, parent: Digest::ZERO, count: 1, sigmas: vec![] },
+        FactKind::BlockAppended { height: 1, header, parent: Box::new(Digest::ZERO), count: 1, sigmas: vec![] },
     ]
 }
 
