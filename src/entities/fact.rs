@@ -422,7 +422,7 @@ pub enum FactKind {
     /// What anybody finds in the entry complained about: it opens (`sender` is then public), or the error its receiver met.
     Judged {
         sigma: Digest,
-        rid: Digest,
+        rid: Box<Digest>,
         height: u64,
         sender: Option<Box<Digest>>,
         error: Option<String>,

@@ -40,7 +40,7 @@ impl Css {
             Ok(opened) => (Check::R10, Some(Box::new(Digest(opened.sender_rid.0))), None),
             Err(failure) => (failure.check, None, Some(failure.error.name().to_owned())),
         };
-        io.ruled(FactKind::Judged { sigma, rid: Digest(rid.0), height, sender, error }, check);
+        io.ruled(FactKind::Judged { sigma, rid: Box::new(Digest(rid.0)), height, sender, error }, check);
         let to: Arc<[NodeId]> =
             (0..setup.n).filter(|i| *i != self.me().index && NodeId(*i) != from).map(NodeId).collect();
         if who.is_none_or(|actor| actor.role != Role::Css) {

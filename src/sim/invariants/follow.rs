@@ -81,7 +81,8 @@ mod tests {
     use crate::sim::world::World;
 
     fn appends(agreement: &mut Agreement, follow: &mut Follow, header: Digest, sight: &Sight<'_>) -> Option<Finding> {
-        let block = FactKind::BlockAppended { height: 1, header, parent: Digest::ZERO, count: 1, sigmas: vec![] };
+        let block =
+            FactKind::BlockAppended { height: 1, header, parent: Box::new(Digest::ZERO), count: 1, sigmas: vec![] };
         let effect = effect(ActorId::new(Role::Css, 1), Kind::Fact(block));
         assert_eq!(agreement.observe(&effect), None);
         follow.observe(&effect, agreement, sight)
