@@ -3,13 +3,18 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+use voltcast::entities::Entity;
+use voltcast::entities::actor::{ActorId, Role};
 use voltcast::ledger::Digest;
 use voltcast::sim::export;
+use voltcast::sim::memo::Memo;
 use voltcast::sim::scenario::Scenario;
 use voltcast::sim::state::{self, State};
 use voltcast::sim::swarm::{self, Bench};
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::Kind;
 use voltcast::sim::units::Dur;
+use voltcast::sim::world::World;
 
 const ROOT: BranchId = BranchId(0);
 
@@ -90,4 +95,43 @@ fn a_burst_of_a_block_for_each_gateway_changes_no_view() {
     let verdict = Bench::default().run(&s).unwrap();
     assert_eq!((verdict.failure, verdict.views), (None, 0));
     assert!((16..=32).contains(&verdict.blocks), "{} blocks", verdict.blocks);
+}
+
+/// The same with as many gateways as there may be: a hundred blocks of 64. The trace of such a run would have more effects
+/// than a run may keep, so only invariants look on. Minutes: `cargo test --release --test agreement -- --ignored --nocapture`.
+fn hundred_blocks(crypto: &str) {
+    const COUNT: u64 = 6_400;
+    let mut s = alone(crypto, &format!("kind = \"burst\"\nevery = \"1s\"\ncount = {COUNT}")).unwrap();
+    (s.gateways.n, s.network.gst, s.entities.ttl, s.end) = (100, Some(Dur::secs(1)), 600, Dur::secs(300));
+    let mut world = World::new(s.checked().unwrap(), vec![]).unwrap();
+    let (mut memo, mut out, mut steps) = (Memo::new(), Vec::new(), 0_u64);
+    let replica = |world: &World, i| match world.entity(ActorId::new(Role::Css, i)) {
+        Some(Entity::Css(css)) => css.replica().map(|r| (r.chain().state().live(), r.executed().0, r.level().view.0)),
+        _ => None,
+    };
+    let done = |world: &World| (0..100).all(|i| replica(world, i).is_some_and(|r| r.0 == COUNT));
+    while world.step(&mut memo, &mut out) {
+        steps += 1;
+        for effect in out.drain(..) {
+            assert!(!matches!(effect.kind, Kind::InvariantBroken { .. } | Kind::SafetyVoid { .. }), "{effect:?}");
+        }
+        if steps % 16_384 == 0 && done(&world) {
+            break;
+        }
+    }
+    let ends: std::collections::BTreeSet<_> = (0..100).map(|i| replica(&world, i)).collect();
+    println!("{crypto}: {steps} events, {} effects, {} virtual µs, {ends:?}", world.effects(), world.now().0);
+    assert!(matches!(ends.iter().collect::<Vec<_>>()[..], [Some((COUNT, 100..=120, 0))]), "{ends:?}");
+}
+
+#[test]
+#[ignore = "minutes"]
+fn a_burst_of_a_block_for_each_of_a_hundred_gateways_changes_no_view() {
+    hundred_blocks("stub");
+}
+
+#[test]
+#[ignore = "minutes"]
+fn nor_does_it_with_real_signatures() {
+    hundred_blocks("real");
 }

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn an_effect_takes_little_room() {
-        assert!(size_of::<Effect>() <= 152, "{}", size_of::<Effect>());
+        assert!(size_of::<Effect>() <= 160, "{}", size_of::<Effect>());
     }
 
     #[test]
