@@ -3,6 +3,10 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "support/cast.rs"]
+mod cast;
+
+use cast::{base, behave, enrols, fired, opened, stage};
 use std::collections::{BTreeMap, BTreeSet};
 use voltcast::clmmsc::Flow;
 use voltcast::clmmsc::open::{EntryKey, locate};
@@ -15,100 +19,12 @@ use voltcast::entities::packet::parse_sigma;
 use voltcast::ledger::Digest;
 use voltcast::sim::adversary::{BehaviourKind, Trigger};
 use voltcast::sim::intervention::Behave;
-use voltcast::sim::network::RuleArgs;
-use voltcast::sim::scenario::{Fault, FaultDo, Scenario};
+use voltcast::sim::scenario::Scenario;
 use voltcast::sim::state::state;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Effect, Kind, PacketTag};
-use voltcast::sim::units::{Dur, Many, PacketName};
+use voltcast::sim::units::Dur;
 use voltcast::sim::world::World;
-
-/// Three cars that come one after the other, so that there are several commands and blocks.
-fn base() -> Scenario {
-    let mut scenario = Scenario::preset("day4").unwrap();
-    for (car, at) in scenario.fleet.ev.iter_mut().zip([2_000, 3_200, 4_400, 4_450]) {
-        car.arrive = Dur::ms(at);
-    }
-    scenario.end = Dur::secs(9);
-    scenario
-}
-
-/// No COMMIT arrives until then, so blocks prepare and views change.
-fn without_commits(until: Dur) -> Fault {
-    let packet = Many(vec![PacketName::parse("pbft.commit").unwrap()]);
-    let rule = RuleArgs { packet, until: Some(until), ..RuleArgs::default() };
-    Fault { at: Dur(0), action: FaultDo::Block(rule) }
-}
-
-/// The scenario in which a behaviour shows, and who follows it.
-fn stage(kind: BehaviourKind) -> (Scenario, ActorId) {
-    use BehaviourKind as B;
-    let mut scenario = base();
-    match kind {
-        B::NewViewForgery | B::EquivocatingNewView | B::LyingViewChange => {
-            scenario.fault.push(without_commits(Dur::ms(3_600)));
-        }
-        B::WithheldDataSet => {
-            scenario.entities.areas = 1;
-            scenario.station.area_cap_w.truncate(1);
-        }
-        B::BadCheckpoint => (scenario.gateways.checkpoint, scenario.gateways.pipeline) = (1, 2),
-        B::CscBorrowedRecord => scenario.entities.csc = 2,
-        B::CscOverCap => scenario.station.rating_w = 7_000,
-        B::CpOldHeader => {
-            scenario.fleet.ev[0].arrive = Dur::secs(40);
-            scenario.end = Dur::secs(45);
-        }
-        B::CpFalseMeter => {
-            scenario.fleet.ev.iter_mut().for_each(|car| car.depart = Dur::minutes(15));
-            scenario.end = Dur::minutes(16);
-        }
-        B::CscGarbageEntry | B::CpDenies | B::CpLeak | B::CscBadAlpha => {
-            scenario.fleet = Scenario::preset("day4").unwrap().fleet
-        }
-        B::BadState => scenario.behaviour.push(behave("css1", B::WithholdBody)),
-        _ => {}
-    }
-    if kind == B::BadState {
-        scenario.gateways.n = 7;
-    }
-    let who = match kind {
-        B::CscGarbageEntry | B::CscBadAlpha | B::CscBorrowedRecord => "csc1",
-        B::CscCopiedT | B::CscTicketReuse | B::CscOverCap => "csc1",
-        B::KgcWrongD | B::KgcChosenR | B::KgcSubstitution => "kgc1",
-        B::KgcMintedTicket | B::KgcMisroute | B::KgcReader => "kgc1",
-        B::EveSplice | B::EveFlood => "kgc1",
-        B::CpOldHeader | B::CpOldKey | B::CpDenies | B::CpFalseMeter | B::CpLeak => "cp1",
-        B::EvWrongRole | B::EvRewrap | B::EvForwardsKey => "ev1",
-        B::EveReplay => "css2",
-        B::EarlyNewViewProposal
-        | B::NewViewForgery
-        | B::EquivocatingNewView
-        | B::WithheldDataSet
-        | B::PoisonedDataSet
-        | B::FloodingDataSet
-        | B::BigMacControl
-        | B::BadState => "css2",
-        B::EquivocatingVotes
-        | B::DoubleVote
-        | B::ForgedVote
-        | B::ReplayedVotes
-        | B::EarlyCommit
-        | B::EvidenceFraming
-        | B::BadCheckpoint
-        | B::LyingViewChange
-        | B::FalseCertificate
-        | B::SpuriousViewChange
-        | B::Amnesia
-        | B::SmallScope => "css4",
-        _ => "css1",
-    };
-    (scenario, ActorId::parse(who).unwrap())
-}
-
-fn behave(who: &str, kind: BehaviourKind) -> Behave {
-    Behave::always(ActorId::parse(who).unwrap(), kind)
-}
 
 fn play(scenario: Scenario) -> Timelines {
     let mut run = Timelines::open_headless(scenario.checked().unwrap(), vec![]).unwrap();
@@ -129,34 +45,15 @@ fn chains(effects: &[Effect]) -> BTreeMap<ActorId, Vec<(u64, String, usize)>> {
     chains
 }
 
-fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<String> {
-    let honest = effects.iter().filter(|e| e.actor.is_some_and(|actor| !but.contains(&actor)));
-    let reason = |kind: &Kind| match kind {
-        Kind::Fact(FactKind::Refused { reason, .. } | FactKind::VoteRefused { reason, .. }) => Some(reason.clone()),
-        Kind::Fact(FactKind::Evidence { class, .. }) => Some(class.id().to_owned()),
-        Kind::Fact(FactKind::KeyRefused { error }) => Some(error.clone()),
-        Kind::Fact(FactKind::Opened { error, .. } | FactKind::Verified { error, .. }) => error.clone(),
-        _ => None,
-    };
-    honest.flat_map(|e| e.rule.map(|rule| rule.id().to_owned()).into_iter().chain(reason(&e.kind))).collect()
-}
-
-fn opened(effects: &[Effect]) -> usize {
-    let ok = |e: &&Effect| matches!(&e.kind, Kind::Fact(FactKind::Opened { flow: 1, error: None, .. }));
-    effects.iter().filter(ok).filter_map(|e| e.actor).collect::<BTreeSet<_>>().len()
-}
-
 fn holds(kind: BehaviourKind) {
     let (mut scenario, liar) = stage(kind);
     let n = scenario.gateways.n;
-    // Actors enrol honestly: a gateway without a key of its own is in no genesis.
-    let enrols = matches!(kind, BehaviourKind::KgcWrongD | BehaviourKind::KgcChosenR | BehaviourKind::KgcSubstitution);
-    let when = Trigger::Time(if enrols { Dur(0) } else { Dur::secs(1) }, Dur::secs(100_000));
+    let when = Trigger::Time(if enrols(kind) { Dur(0) } else { Dur::secs(1) }, Dur::secs(100_000));
     let others = scenario.behaviour.clone();
     scenario.behaviour.push(Behave { when, ..Behave::always(liar, kind) });
     let liars: BTreeSet<ActorId> = scenario.behaviour.iter().map(|b| b.node).collect();
     let control = play(Scenario { behaviour: others, ..scenario.clone() }).trace(BranchId(0)).effects().to_vec();
-    let usual = self::fired(&control, &liars);
+    let usual = cast::fired(&control, &liars);
     let run = play(scenario);
     let effects = run.trace(BranchId(0)).effects().to_vec();
     let (name, expect) = (kind.name(), kind.expect());
