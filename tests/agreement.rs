@@ -61,8 +61,8 @@ fn what_makes_no_sense_without_the_station_is_refused() {
         ("bootstrap = \"given\"", "bootstrap = \"live\"", "a workload without the station needs"),
         ("kind = \"steady\"", "kind = \"station\"", "`csc` is 0"),
         ("ev = 0", "ev = 1", "for runs without cars"),
-        ("receivers = [1, 3]", "receivers = [3, 1]", "must be from 3"),
-        ("receivers = [\n    1,\n    3,\n]", "receivers = [3, 1]", "must be from 3"),
+        ("receivers = [1, 3]", "receivers = [3, 1]", "the fewest and the most receivers"),
+        ("receivers = [\n    1,\n    3,\n]", "receivers = [3, 1]", "the fewest and the most receivers"),
     ] {
         if good.contains(from) {
             let error = Scenario::from_toml(&good.replacen(from, to, 1)).unwrap_err().to_string();

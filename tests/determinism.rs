@@ -119,7 +119,6 @@ fn what_is_not_possible_is_refused_and_forks_nothing() {
         "e10~calm~css1".to_owned(),
         "e10~crash~css5".to_owned(),
         "e10~complain~ev1".to_owned(),
-        "e10~complain~cp1".to_owned(),
         format!("e10~drop~e{}", flight.0),
     ] {
         assert!(run.fork(ROOT, Intervention::parse(&text).unwrap()).is_err(), "{text}");
