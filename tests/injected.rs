@@ -15,7 +15,7 @@ use voltcast::sim::adversary::BehaviourKind;
 use voltcast::sim::intervention::Intervention;
 use voltcast::sim::scenario::Scenario;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
-use voltcast::sim::trace::{Effect, Kind};
+use voltcast::sim::trace::{Effect, Kind, PacketTag};
 
 const ROOT: BranchId = BranchId(0);
 
@@ -156,4 +156,17 @@ fn menus_offer_what_fits() {
             assert!(behave(&who.to_string(), kind).check().is_err(), "{} at {who}", kind.name());
         }
     }
+}
+
+/// A centre that orders ten times the caps for a whole morning: gateways and piles alone keep every area within its cap, also
+/// when a grant runs out whose raise was asked for in vain.
+#[test]
+fn a_lying_centre_overloads_no_area() {
+    let mut run = computed(Scenario::preset("morning").unwrap());
+    let liar = ActorId::parse("csc1").unwrap();
+    let branch = forked(&mut run, BehaviourKind::CscOverCap, liar);
+    let effects = run.trace(branch).effects();
+    sound(BehaviourKind::CscOverCap, effects);
+    let draw = |e: &&Effect| matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag == PacketTag::Draw);
+    assert!(effects.iter().filter(draw).count() > 40, "they ask for power");
 }

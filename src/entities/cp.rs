@@ -85,6 +85,8 @@ struct Held {
     until: u64,
     /// What was asked for and not granted in full.
     asked_w: Option<i32>,
+    /// End of the grant whose renewal was asked for.
+    renewed: u64,
 }
 
 impl Cp {

@@ -137,12 +137,12 @@ impl Enrolment {
         self.refused
     }
 
-    /// The next unused ticket of this epoch.
     /// Has the tickets of another state of the same enrolment: what a sender does that uses one twice.
     pub fn restock(&mut self, other: &Enrolment) {
         self.tickets = other.tickets.clone();
     }
 
+    /// The next unused ticket of this epoch.
     pub fn take_ticket(&mut self, epoch: u32) -> Option<Ticket> {
         let at = self.tickets.0.iter().position(|t| t.record().valid_from() == epoch)?;
         self.tickets.0.remove(at)

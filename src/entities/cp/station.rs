@@ -66,7 +66,12 @@ impl Cp {
         let ends_soon = self.grant.until <= self.enrolment.setup.unix(now).0 + RENEW;
         let needs = wanted_w.max(0);
         let asks = needs > self.grant.limit_w || (needs > 0 && ends_soon);
-        if asks && self.grant.asked_w != Some(needs) {
+        // A raise that was asked for in vain keeps no grant alive.
+        let renews = needs > 0 && ends_soon && self.grant.renewed != self.grant.until;
+        if renews || (asks && self.grant.asked_w != Some(needs)) {
+            if ends_soon {
+                self.grant.renewed = self.grant.until;
+            }
             self.grant.asked_w = Some(needs);
             self.ask(needs, io);
             io.timer(TimerId::Grant, PATIENCE);
