@@ -7,6 +7,7 @@
 pub mod api;
 pub mod app;
 mod bays;
+mod chain;
 mod conduct;
 mod dock;
 mod head;

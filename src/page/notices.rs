@@ -17,12 +17,12 @@ fn promises(head: &Head) -> Html {
     if *void {
         let evidence = match culprits.as_slice() {
             [] => "No proof of fault yet.".to_string(),
-            names => format!("Proofs of fault that anybody can check name {}. {}.", names.len(), names.join("; ")),
+            names => format!("Proofs that anybody can check name {} of them. {}.", names.len(), names.join("; ")),
         };
         return html! {
             <div class="notice void" role="alert">
-                <p><strong>{ format!("Outside the theorem: l = {liars} > f = {f}.") }</strong>{ " Safety is no longer promised. " }{ evidence }</p>
-                if let Some(text) = violation { <p>{ format!("Broken: {text}.") }</p> }
+                <p><strong>{ format!("Outside the theorem, safety is void: {liars} gateways lie, and at most f = {f} may.") }</strong>{ " " }{ evidence }</p>
+                if let Some(text) = violation { <p>{ format!("Promise broken: {text}.") }</p> }
             </div>
         };
     }

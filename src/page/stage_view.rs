@@ -2,10 +2,11 @@
 //!
 //! Every actor is a button with a name: it can be focused, selected and, by its menu, broken.
 
+use super::chain::chain;
 use super::{bays, player};
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::fact::VoteKind;
-use crate::scene::layout::{Counts, Detail, Ground, STRIP, Size};
+use crate::scene::layout::{Counts, Detail, Ground, Size};
 use crate::scene::stage::{NodeState, StageState, needed};
 use std::rc::Rc;
 use yew::prelude::*;
@@ -173,7 +174,7 @@ fn node(props: &Props, ground: &Ground, id: ActorId) -> Html {
             if labelled {
                 <text x={format!("{lx:.1}")} y={format!("{ly:.1}")} text-anchor="middle">{ id.label() }</text>
             }
-            if let Some(word) = verdict(state, props.stage.convicted.contains_key(&id)).filter(|_| labelled && id.role == Role::Css) {
+            if let Some(word) = verdict(state, props.stage.convicted.contains_key(&id), ground.size.narrow()).filter(|_| labelled && id.role == Role::Css) {
                 <text class="inside" x={format!("{lx:.1}")} y={format!("{:.1}", ly + 15.0)} text-anchor="middle">{ word }</text>
             }
             if id.role == Role::Css && full { { inside((x, y), state) } }
@@ -192,10 +193,11 @@ fn inside((x, y): (f32, f32), state: &NodeState) -> Html {
 }
 
 /// What is proved of a gateway, what it last said about a ciphertext, and the votes it refused.
-fn verdict(state: &NodeState, convicted: bool) -> Option<String> {
+fn verdict(state: &NodeState, convicted: bool, narrow: bool) -> Option<String> {
     let sigma = state.verdict.map(|failed| failed.map_or("✓ σ".to_string(), |check| format!("✕ σ {check}")));
     let votes = (state.votes_refused > 0).then(|| format!("✕ {} votes", state.votes_refused));
-    let proof = convicted.then(|| "⚑ proven".to_string());
+    // On a narrow stage the next node begins where the word would end; the notice above the stage says it in full.
+    let proof = convicted.then(|| if narrow { "⚑" } else { "⚑ proven" }.to_string());
     let words: Vec<String> = proof.into_iter().chain(sigma).chain(votes).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
@@ -210,30 +212,6 @@ fn label_place(ground: &Ground, id: ActorId, (x, y): (f32, f32), h: f32) -> (f32
     let (cx, cy, r) = ground.ring();
     let out = (r + 40.0) / (x - cx).hypot(y - cy).max(1.0);
     (cx + (x - cx) * out, cy + (y - cy) * out + 5.0)
-}
-
-fn chain(props: &Props) -> Html {
-    let y = props.size.1 - STRIP + 12.0;
-    let block = |i: usize, head: String, sub: String| {
-        let x = 84.0 + 132.0 * i as f32;
-        html! {
-            <g class="block" key={i}>
-                if i > 0 { <path class="chainlink" d={format!("M{:.0} {:.0} h24", x - 24.0, y + 22.0)} /> }
-                <rect x={format!("{x:.0}")} y={format!("{y:.0}")} width="108" height="44" rx="4" />
-                <text x={format!("{:.0}", x + 8.0)} y={format!("{:.0}", y + 19.0)}>{ head }</text>
-                <text class="mono" x={format!("{:.0}", x + 8.0)} y={format!("{:.0}", y + 36.0)}>{ sub }</text>
-            </g>
-        }
-    };
-    let room = (((props.size.0 - 100.0) / 132.0) as usize).max(1) - 1;
-    let skip = props.stage.blocks.len().saturating_sub(room);
-    html! {
-        <g class="chain" aria-hidden="true">
-            <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
-            if props.stage.genesis { { block(0, "Genesis".into(), "rules, voters".into()) } }
-            { for props.stage.blocks.iter().skip(skip).enumerate().map(|(i, b)| block(i + 1, format!("Block {}", b.height), format!("{} {} CSS", b.header.short(4), b.holders))) }
-        </g>
-    }
 }
 
 /// The standing part of the stage.
@@ -257,7 +235,7 @@ pub fn StageView(props: &Props) -> Html {
             { bays::parking(&props.stage, &ground) }
             { for all.map(|id| node(props, &ground, id)) }
             { for (0..cp).map(|i| bays::bay(&props.stage, &ground, i)) }
-            { chain(props) }
+            { chain(&props.stage, props.size) }
         </svg>
     }
 }

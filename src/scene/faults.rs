@@ -94,7 +94,7 @@ fn node_groups(id: ActorId, down: bool, lies: bool, until: &str) -> Vec<Group> {
             one("Restart", "If it crashed, it is back with what it had stored.", json!({ "restart": node })),
         ],
         false => vec![
-            one("Crash", "It stops and forgets all but its durable store.", json!({ "crash": node })),
+            one("Crash", "It stops and forgets all that it had not stored.", json!({ "crash": node })),
             one("Pause", "It stops; what arrives waits.", json!({ "pause": node })),
         ],
     };

@@ -116,9 +116,22 @@ pub struct Bay {
 pub struct BlockMark {
     pub height: u64,
     pub header: Digest,
+    pub parent: Digest,
     pub count: u32,
     /// Gateways that hold it.
     pub holders: u32,
+}
+
+/// What a promise says, for those that more than f liars can break, and how it was broken.
+fn broken(id: &str, text: &str) -> String {
+    let promise = match id {
+        "SI-1" => "all honest gateways hold one chain",
+        "SI-2" => "honest gateways prepare one block per slot and view",
+        "SI-3" => "what one honest gateway has committed stays",
+        "SI-4" => "a new view keeps what was committed",
+        _ => return format!("{id}: {text}"),
+    };
+    format!("{promise} ({id}): {text}")
 }
 
 /// The stage after some effects.
@@ -211,14 +224,32 @@ impl StageState {
     /// What the world says about its own promises.
     fn promise(&mut self, kind: &Kind) {
         match kind {
-            Kind::InvariantBroken { id, text } => self.violation = Some(format!("{id}: {text}")),
+            Kind::InvariantBroken { id, text } => self.violation = Some(broken(id, text)),
             Kind::SafetyVoid { id, text } => {
+                // That the chain forked says more than what led to it.
+                if !self.void && self.violation.is_none() || id == "SI-1" {
+                    self.violation = Some(broken(id, text));
+                }
                 self.void = true;
-                self.violation.get_or_insert_with(|| format!("{id}: {text}"));
             }
             Kind::Convicted { culprit, charge, .. } => self.convict(*culprit, *charge),
             _ => {}
         }
+    }
+
+    /// The blocks by height, those of a fork in the order of their parents.
+    pub fn columns(&self) -> Vec<Vec<BlockMark>> {
+        let mut columns: Vec<Vec<BlockMark>> = Vec::new();
+        let mut heights: Vec<u64> = self.blocks.iter().map(|block| block.height).collect();
+        heights.sort_unstable();
+        heights.dedup();
+        for height in heights {
+            let mut column: Vec<BlockMark> = self.blocks.iter().filter(|b| b.height == height).cloned().collect();
+            let row = |b: &BlockMark| columns.last().and_then(|last| last.iter().position(|p| p.header == b.parent));
+            column.sort_by_key(row);
+            columns.push(column);
+        }
+        columns
     }
 
     fn convict(&mut self, culprit: ActorId, charge: Charge) {
@@ -300,12 +331,13 @@ impl StageState {
                 self.node(actor).prepared = true;
             }
             F::Committed { .. } => self.node(actor).committed = true,
-            F::BlockAppended { height, header, count, .. } => {
+            F::BlockAppended { height, header, parent, count, .. } => {
                 self.node(actor).height = *height;
                 match self.blocks.iter_mut().find(|b| b.header == *header) {
                     Some(block) => block.holders += 1,
                     None => {
-                        self.blocks.push(BlockMark { height: *height, header: *header, count: *count, holders: 1 });
+                        let (height, header, parent) = (*height, *header, *parent);
+                        self.blocks.push(BlockMark { height, header, parent, count: *count, holders: 1 });
                     }
                 }
             }
@@ -422,6 +454,18 @@ mod tests {
             }
             assert!(counted > 10, "{preset}: only {counted} votes seen");
         }
+    }
+
+    /// Two chains above one genesis: each height is a column, and each block stands in the row of its parent.
+    #[test]
+    fn a_fork_is_drawn_as_one() {
+        let [a, b, c, d] = [1, 2, 3, 4].map(|byte| Digest([byte; 32]));
+        let mark = |height, header, parent| BlockMark { height, header, parent, count: 1, holders: 1 };
+        let blocks = vec![mark(1, a, Digest::ZERO), mark(1, b, Digest::ZERO), mark(2, d, b), mark(2, c, a)];
+        let columns = StageState { blocks, ..StageState::default() }.columns();
+        let headers: Vec<Vec<Digest>> =
+            columns.iter().map(|column| column.iter().map(|b| b.header).collect()).collect();
+        assert_eq!(headers, [[a, b], [c, d]]);
     }
 
     fn day4() -> Timelines {

@@ -65,7 +65,8 @@ pub fn FaultMenu(props: &MenuProps) -> Html {
     let onkeydown = popup::keys(&menu, props.close.clone());
     let (t_us, n) = player::with(|p| (p.shown_time(), p.counts.css)).unwrap_or_default();
     let all = faults::groups(props.target, faults::Moment { t_us, n, down: props.down, lies: props.lies });
-    let long = all.iter().map(|(_, list)| list.len()).sum::<usize>() > LONG;
+    let count = all.iter().map(|(_, list)| list.len()).sum::<usize>();
+    let long = count > LONG;
     let wanted = words.to_lowercase();
     let none = all.iter().all(|(_, list)| !list.iter().any(|fault| fault.fits(&wanted)));
     let entry = |fault: Fault| {
@@ -102,7 +103,7 @@ pub fn FaultMenu(props: &MenuProps) -> Html {
     html! {
         <div class="menu" role="menu" ref={menu} aria-label={title(props.target)} {onkeydown}>
             <p>{ title(props.target) }</p>
-            if long { <input type="search" placeholder="Search what it can do" aria-label="Search what it can do" value={(*words).clone()} {oninput} /> }
+            if long { <input type="search" placeholder={format!("Search {count} things it can do")} aria-label="Search what it can do" value={(*words).clone()} {oninput} /> }
             <div class="list">
                 { for all.into_iter().map(group) }
                 if none { <p class="group" role="status">{ "Nothing here has these words." }</p> }
