@@ -336,7 +336,7 @@ impl StageState {
                 match self.blocks.iter_mut().find(|b| b.header == *header) {
                     Some(block) => block.holders += 1,
                     None => {
-                        let (height, header, parent) = (*height, *header, *parent);
+                        let (height, header, parent) = (*height, *header, **parent);
                         self.blocks.push(BlockMark { height, header, parent, count: *count, holders: 1 });
                     }
                 }
