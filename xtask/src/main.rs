@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
 
   serve [--port N]   build the page and serve it on 127.0.0.1 (default: 8080, or the next free port)
   build              write the static site to dist/ (relative addresses: it works under any path of any host)
-  test [STAGE...]    all test stages, or the named ones: native, web, e2e
+  test [STAGE...]    all test stages, or the named ones: native, search, web, e2e
   fuzz [--seconds N] [TARGET...]
                      every fuzz target, or the named ones, for N seconds each (default: 30); needs a C++ compiler
   bench-web [quick]  the scheme beside other libraries in Chromium, written to target/bench-web.json and .svg

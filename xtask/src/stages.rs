@@ -1,13 +1,14 @@
 //! The test stages: one clear line each, then a summary. A stage whose tool is missing has failed.
 
-use crate::{browser, process, site, tools};
+use crate::{browser, canaries, process, site, tools};
 use std::time::Instant;
 
 /// A stage: its name on the command line, what it is, and what it does. The answer is a word on the outcome.
 type Stage = (&'static str, &'static str, fn() -> Result<String, String>);
 
-const STAGES: [Stage; 3] = [
+const STAGES: [Stage; 4] = [
     ("native", "native tests", native),
+    ("search", "seeds, twins and a few canaries", search),
     ("web", "browser tests (wasm-pack, headless Chromium)", web),
     ("e2e", "end-to-end tests (built site, real Chromium)", end_to_end),
 ];
@@ -15,7 +16,7 @@ const STAGES: [Stage; 3] = [
 /// Runs the named stages, or all.
 pub fn test(names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|stage| stage.0 != **name)) {
-        return Err(format!("there is no stage {unknown:?}; the stages are native, web, e2e"));
+        return Err(format!("there is no stage {unknown:?}; the stages are native, search, web, e2e"));
     }
     let chosen: Vec<&Stage> = STAGES.iter().filter(|stage| names.is_empty() || names.contains(&stage.0)).collect();
     let mut lines = Vec::new();
@@ -42,6 +43,21 @@ fn native() -> Result<String, String> {
     let mut cargo = process::command("cargo", &[]);
     cargo.args(["test", "--workspace"]);
     counted(cargo)
+}
+
+/// Runs of each search, and bugs built in (CONSENSUS.md §7: quick sizes).
+const RUNS: &str = "2000";
+const CANARIES: usize = 6;
+
+fn search() -> Result<String, String> {
+    for search in ["seeds", "twins"] {
+        let mut cargo = process::command("cargo", &[]);
+        cargo.args(["run", "--quiet", "--profile", "quick", "--bin", "voltcast", "--", search]);
+        cargo.args(["--from", "0", "--count", RUNS, "--jobs", "0"]);
+        process::run(cargo)?;
+    }
+    canaries::some(CANARIES)?;
+    Ok(format!("{RUNS} seeds and {RUNS} scenarios of twins are clean, {CANARIES} bugs built in are noticed"))
 }
 
 fn web() -> Result<String, String> {

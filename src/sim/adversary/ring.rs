@@ -2,7 +2,7 @@
 //!
 //! A gateway joins by itself and with its own key; no key of a gateway that has not joined is ever here.
 
-use crate::pbft::{ReplicaId, Signed, Signer, Statement};
+use crate::pbft::{ReplicaId, Sig, Signed, Signer, Statement};
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +13,9 @@ pub struct Ring {
     keys: BTreeMap<ReplicaId, Arc<dyn Signer>>,
     /// Slots (view, seq) that are forked by plan: the members' honest votes there are kept back.
     pub forked: BTreeSet<(u64, u64)>,
+    /// By which bodies of twins, the first and the second, a statement was said to a gateway that lives twice as well.
+    said: BTreeMap<Sig, [bool; 2]>,
+    twins: BTreeSet<ReplicaId>,
 }
 
 impl fmt::Debug for Ring {
@@ -32,6 +35,27 @@ impl Ring {
 
     pub fn contains(&self, who: ReplicaId) -> bool {
         self.keys.contains_key(&who)
+    }
+
+    /// A gateway lives twice from here on.
+    pub fn doubles(&mut self, who: ReplicaId) {
+        self.twins.insert(who);
+    }
+
+    pub fn is_double(&self, who: ReplicaId) -> bool {
+        self.twins.contains(&who)
+    }
+
+    /// The first or second body of a twin says it to another twin.
+    pub fn says(&mut self, signed: &Signed, body: usize) {
+        if let Some(said) = self.said.entry(signed.sig).or_default().get_mut(body) {
+            *said = true;
+        }
+    }
+
+    /// Whether the first or second body of a twin said it to another; true for what neither was seen to say.
+    pub fn said(&self, signed: &Signed, body: usize) -> bool {
+        self.said.get(&signed.sig).and_then(|said| said.get(body).copied()).unwrap_or(true)
     }
 
     /// A statement under the key of its sender; `None` if the sender is no member.

@@ -37,8 +37,10 @@ pub struct Keep {
     own: BTreeMap<u64, BTreeMap<ActorId, Digest>>,
     /// Stable slots that all must have reached at a moment, in order.
     due: VecDeque<(Micros, u64)>,
-    /// Since when a gateway that was down is up again; none while it is down.
+    /// Since when a gateway that was down or slowed is itself again; none while it is not.
     up: BTreeMap<ActorId, Option<Micros>>,
+    /// No longer slowed, but what they began while they were is not done.
+    behind: BTreeSet<ActorId>,
 }
 
 /// µs within which all must have reached a stable state: 4·status_every + 8·Δ.
@@ -71,15 +73,8 @@ impl Keep {
         let lags = self.lags(effect.t, agreement, liveness, f, sight);
         let who = effect.actor.filter(|a| a.role == Role::Css && !agreement.faulty().contains(a));
         let Some(who) = who else { return lags };
+        self.awake(effect.t, who, &effect.kind);
         let found = match &effect.kind {
-            Kind::Crashed | Kind::Paused => {
-                self.up.insert(who, None);
-                None
-            }
-            Kind::Resumed | Kind::Recovered { .. } => {
-                self.up.insert(who, Some(effect.t));
-                None
-            }
             Kind::Fact(FactKind::VoteCounted { seq, .. }) => {
                 self.counts(who, effect.step, *seq, sight.setup.agreement.window)
             }
@@ -99,6 +94,26 @@ impl Keep {
             _ => None,
         };
         lags.or(found)
+    }
+
+    /// Keeps account of who is up. A gateway that was slowed is when the computation under way at its end is over, which is
+    /// when something comes of it.
+    fn awake(&mut self, now: Micros, who: ActorId, kind: &Kind) {
+        match kind {
+            Kind::Crashed | Kind::Paused | Kind::Slowed { times: 2.. } => {
+                self.up.insert(who, None);
+            }
+            Kind::Slowed { .. } => {
+                self.behind.insert(who);
+            }
+            Kind::Resumed | Kind::Recovered { .. } => {
+                self.up.insert(who, Some(now));
+            }
+            Kind::Fact(_) | Kind::Sent { .. } if self.behind.remove(&who) => {
+                self.up.insert(who, Some(now));
+            }
+            _ => {}
+        }
     }
 
     /// SI-8: no vote counts outside (low, high].
@@ -298,6 +313,23 @@ mod tests {
             assert!(world.step(&mut memo, &mut out), "the end, and nothing has waited");
         }
         world
+    }
+
+    #[test]
+    fn a_gateway_that_was_slowed_is_up_when_it_is_done_with_what_it_began() {
+        let mut keep = Keep::default();
+        let mut see = |t, kind: Kind| {
+            keep.awake(Micros(t), css(1), &kind);
+            keep.judged(css(1), Micros(1_000), 100, &BTreeSet::new())
+        };
+        assert!(see(1, Kind::TimerFired { timer: "status".into() }), "nothing has happened to it");
+        assert!(!see(2, Kind::Slowed { times: 49 }));
+        assert!(!see(500, Kind::Slowed { times: 1 }), "it computes on");
+        assert!(!see(600, Kind::TimerFired { timer: "status".into() }));
+        assert!(see(900, Kind::Fact(FactKind::NewView { view: 1, carried: 0 })), "long enough before it is due");
+        see(2, Kind::Slowed { times: 49 });
+        see(500, Kind::Slowed { times: 1 });
+        assert!(!see(901, Kind::Fact(FactKind::NewView { view: 2, carried: 0 })), "too short");
     }
 
     #[test]

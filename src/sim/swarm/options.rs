@@ -2,7 +2,7 @@
 
 use crate::entities::actor::{ActorId, Role};
 use crate::entities::stub::Crypto;
-use crate::sim::adversary::{BehaviourKind, Trigger};
+use crate::sim::adversary::{BehaviourKind, Split, Trigger};
 use crate::sim::intervention::{Behave, Skew, Slow, Torn};
 use crate::sim::network::{Latency, RuleArgs};
 use crate::sim::scenario::{Bootstrap, Fault, FaultDo, Scenario, ScenarioError, WorkloadKind};
@@ -17,6 +17,8 @@ pub const SIZES: [u16; 8] = [4, 5, 6, 7, 8, 9, 10, 13];
 const BASE: &str = include_str!("base.toml");
 /// The unlucky part lasts until here at most.
 const STORM_MS: u64 = 3_000;
+/// Views in which twins keep others in cells.
+const CELL_VIEWS: u32 = 4;
 /// Clocks are wrong by less than half of what a proposal's time may be off.
 const MOST_SKEW_MS: u64 = 2_000;
 
@@ -67,7 +69,8 @@ pub fn scenario(seed: u64, n: Option<u16>) -> Result<Scenario, ScenarioError> {
 }
 
 /// A scenario of twins (CONSENSUS.md §5.3): `liars` gateways, the first primaries more often, live twice under one key, and
-/// the seed decides who hears which body in which view. The network is quick and loses nothing.
+/// the seed decides who hears which body in which view: the others fall into two cells, the same for all twins, or each twin
+/// splits them its own way. The network is quick and loses nothing.
 ///
 /// # Errors
 /// If `n` is out of bounds or has fewer gateways than `liars`.
@@ -85,7 +88,20 @@ pub fn twins(seed: u64, n: u16, liars: u16) -> Result<Scenario, ScenarioError> {
         let node = gateway(left.remove(at));
         s.behaviour.push(Behave::always(node, BehaviourKind::Twins));
     }
+    if dice.one_in(2) {
+        let hears: Vec<Split> = (0..CELL_VIEWS).filter_map(|_| Split::parse(&cells(&left, n, &mut dice))).collect();
+        s.behaviour.iter_mut().for_each(|twin| twin.hears.clone_from(&hears));
+    }
     s.checked()
+}
+
+/// Every twin hears the others (`left`) in two cells, one in nine of them in both; twins hear each other in both.
+fn cells(left: &[u64], n: u16, dice: &mut Dice) -> String {
+    let letter = |at: u16| match left.contains(&u64::from(at)) {
+        true => dice.pick(&['a', 'a', 'a', 'a', 'b', 'b', 'b', 'b', 'x']),
+        false => 'x',
+    };
+    (0..n).map(letter).collect()
 }
 
 /// The network of twins: quick, loses nothing, stub signatures.
@@ -245,4 +261,30 @@ fn storm(s: &mut Scenario, n: u64, dice: &mut Dice) {
         _ => FaultDo::Corrupt(rule),
     };
     s.fault.push(Fault { at, action });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pbft::Quorum;
+    use crate::sim::swarm::Bench;
+
+    /// The detection control of CONSENSUS.md §7 item 5, and its other side.
+    #[test]
+    fn as_many_twins_as_can_break_agreement_do_so_and_f_do_not() {
+        let mut bench = Bench::default();
+        for n in [4, 5, 6, 7] {
+            let quorum = Quorum::new(n).unwrap();
+            let mut run = |seed, liars| bench.run(&twins(seed, n, liars).unwrap()).unwrap();
+            assert!(
+                (0..1_000).any(|seed| run(seed, quorum.breaking()).void),
+                "{n} gateways, {} twins",
+                quorum.breaking()
+            );
+            for seed in 0..40 {
+                let verdict = run(seed, quorum.f());
+                assert!(verdict.failure.is_none() && !verdict.void, "{n} gateways, seed {seed}: {:?}", verdict.failure);
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Makes a failing scenario smaller: what can be left out without losing the failure is left out.
 
 use super::{Bench, Failure};
-use crate::sim::scenario::Scenario;
+use crate::sim::intervention::Slow;
+use crate::sim::scenario::{FaultDo, Scenario};
 
 /// Most runs spent on one failure.
 const MOST_RUNS: u32 = 400;
@@ -23,6 +24,11 @@ pub fn shrink(s: &Scenario, failure: &Failure, bench: &mut Bench) -> Scenario {
     }
 }
 
+/// It ends another fault; without it the network would not heal.
+fn heals(action: &FaultDo) -> bool {
+    matches!(action, FaultDo::Resume(_) | FaultDo::Restart(_) | FaultDo::Slow(Slow { times: 1, .. }))
+}
+
 /// The scenario without one of its parts, each in turn.
 fn candidates(s: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
@@ -38,9 +44,11 @@ fn candidates(s: &Scenario) -> Vec<Scenario> {
             next.behaviour.remove(index);
         });
     }
-    for index in 0..s.fault.len() {
+    for index in (0..s.fault.len()).filter(|at| !heals(&s.fault[*at].action)) {
+        // The storm puts what ends a fault right before it.
+        let from = index.checked_sub(1).filter(|end| heals(&s.fault[*end].action)).unwrap_or(index);
         propose(&|next| {
-            next.fault.remove(index);
+            next.fault.drain(from..=index);
         });
     }
     propose(&|next| next.network.loss.num = 0);

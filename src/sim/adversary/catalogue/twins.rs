@@ -1,7 +1,8 @@
 //! One identity with two bodies (CONSENSUS.md §5.3; Bano et al., *Twins: BFT Systems Made Robust*, OPODIS 2021): both run the
 //! honest state machine under the same key, and neither knows of the other.
 //!
-//! Which gateways hear, and are heard by, which body is named for each view, or drawn for each. The second body is made when
+//! Which gateways hear, and are heard by, which body is named for each view, or drawn for each. Of two twins each body is
+//! linked with the same body of the other, for which they keep a list of who said what. The second body is made when
 //! the trigger first holds; its facts are not told, as the actor's story is that of the first.
 
 use super::prelude::*;
@@ -41,13 +42,13 @@ impl Behaviour for Twins {
         if self.twin.is_none() && cx.replica().is_some() && aim.strikes(cx, None) {
             self.twin = Some(Box::new(cx.entity.clone()));
             self.named = aim.hears.clone();
+            cx.ring.doubles(ReplicaId(cx.me.index));
         }
-        let Input::Deliver { from, .. } = input else { return Pass::On };
-        let gateway = from.0 < cx.setup.n;
-        if self.twin.is_some() && (!gateway || self.hears(cx, Body::Second, *from)) {
+        let Input::Deliver { from, packet } = input else { return Pass::On };
+        if self.twin.is_some() && self.takes(cx, Body::Second, *from, packet) {
             self.step(cx, *input);
         }
-        let first = !gateway || self.twin.is_none() || self.hears(cx, Body::First, *from);
+        let first = self.twin.is_none() || self.takes(cx, Body::First, *from, packet);
         if first { Pass::On } else { Pass::Swallow }
     }
 
@@ -101,9 +102,25 @@ impl Twins {
         mask >> (peer.0 % 128) & 1 == 1
     }
 
+    /// Whether a packet is for this body.
+    fn takes(&mut self, cx: &mut Cx<'_, '_>, body: Body, from: NodeId, packet: &Packet) -> bool {
+        let gateway = from.0 < cx.setup.n;
+        let of_twin = gateway && cx.ring.is_double(ReplicaId(from.0));
+        let linked = match signed(packet).filter(|_| of_twin) {
+            Some(signed) => cx.ring.said(signed, body as usize),
+            None => true,
+        };
+        linked && (!gateway || self.hears(cx, body, from))
+    }
+
     /// What really leaves of a packet of one body.
     fn filtered(&mut self, cx: &mut Cx<'_, '_>, body: Body, output: Output) -> Option<Output> {
         let n = cx.setup.n;
+        if let Output::Send { packet, .. } | Output::Fan { packet, .. } = &output
+            && let Some(signed) = signed(packet)
+        {
+            cx.ring.says(signed, body as usize);
+        }
         match output {
             Output::Fan { to, packet } => {
                 let to: Arc<[NodeId]> =
@@ -138,5 +155,13 @@ impl Twins {
                 Output::Persist(_) | Output::Record(_) | Output::Power { .. } | Output::Fact { .. } => {}
             }
         }
+    }
+}
+
+/// The statement in a packet of agreement, if it has one.
+fn signed(packet: &Packet) -> Option<&Signed> {
+    match packet {
+        Packet::Pbft(message) => message.signed().map(|(_, signed)| signed),
+        _ => None,
     }
 }
