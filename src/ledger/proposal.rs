@@ -82,12 +82,15 @@ pub struct Proposal {
     root: Kept<Vec<merkle::Hash>, Digest>,
     /// Of the header that its block gets, which is the same at everybody who executes it over the same parent.
     pub(super) block: Kept<BlockHeader, Digest>,
+    /// Of the nullifiers after it, in the same way.
+    pub(super) nullacc: Kept<Vec<(u32, Digest)>, Digest>,
 }
 
 impl Proposal {
     /// A header with a body, which need not fit it.
     pub fn new(header: ProposalHeader, txs: Vec<Arc<Sigma>>) -> Self {
-        Proposal { header, txs, digest: Kept::default(), root: Kept::default(), block: Kept::default() }
+        let (digest, root, block, nullacc) = (Kept::default(), Kept::default(), Kept::default(), Kept::default());
+        Proposal { header, txs, digest, root, block, nullacc }
     }
 
     /// The proposal a correct primary makes of these ciphertexts.

@@ -4,6 +4,7 @@
 //! there and never from a peer.
 
 use super::hash::c32;
+use super::kept::Kept;
 use super::types::{Digest, Secs};
 use core::fmt;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Sigma {
     /// Last second at which σ may be accepted (created + ttl), unix.
     pub expires: Secs,
     leaf: Digest,
+    /// The running hash over nullifiers with this one, which is the same at everybody who executes the same order.
+    pub(super) taken: Kept<Digest, Digest>,
 }
 
 impl Sigma {
@@ -28,7 +31,7 @@ impl Sigma {
     pub fn new(bytes: impl Into<Arc<[u8]>>, id: Digest, nullifier: Digest, epoch: u32, expires: Secs) -> Self {
         let bytes = bytes.into();
         let leaf = Sigma::leaf_of(&id, &bytes);
-        Sigma { bytes, id, nullifier, epoch, expires, leaf }
+        Sigma { bytes, id, nullifier, epoch, expires, leaf, taken: Kept::default() }
     }
 
     pub fn bytes(&self) -> &[u8] {

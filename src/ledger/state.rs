@@ -101,15 +101,15 @@ impl State {
         let mut state = State::default();
         for (epoch, order) in lists {
             for nullifier in order {
-                state.take(*nullifier, Taken { by: None, epoch: *epoch });
+                state.take(*nullifier, Taken { by: None, epoch: *epoch }, |acc| with(acc, nullifier));
             }
         }
         state
     }
 
-    fn take(&mut self, nullifier: Digest, taken: Taken) {
+    fn take(&mut self, nullifier: Digest, taken: Taken, hash: impl Fn(&Digest) -> Digest) {
         let epoch = self.epochs.entry(taken.epoch).or_default();
-        epoch.acc = c32("nullacc", &[&epoch.acc.0, &nullifier.0]);
+        epoch.acc = hash(&epoch.acc);
         epoch.push(nullifier);
         self.remember(nullifier, taken);
     }
@@ -135,10 +135,24 @@ impl State {
 
     /// C32("nullacc"; for each live epoch ascending: epoch, running hash).
     pub fn nullacc(&self) -> Digest {
-        let parts: Vec<([u8; 4], [u8; 32])> = self.epochs.iter().map(|(e, of)| (e.to_le_bytes(), of.acc.0)).collect();
-        let flat: Vec<&[u8]> = parts.iter().flat_map(|(e, acc)| [e.as_slice(), acc.as_slice()]).collect();
-        c32("nullacc", &flat)
+        accumulated(&self.accs())
     }
+
+    /// Running hash of each live epoch, ascending.
+    fn accs(&self) -> Vec<(u32, Digest)> {
+        self.epochs.iter().map(|(epoch, of)| (*epoch, of.acc)).collect()
+    }
+}
+
+/// The running hash of an epoch with one nullifier more.
+fn with(acc: &Digest, nullifier: &Digest) -> Digest {
+    c32("nullacc", &[&acc.0, &nullifier.0])
+}
+
+fn accumulated(accs: &[(u32, Digest)]) -> Digest {
+    let parts: Vec<([u8; 4], [u8; 32])> = accs.iter().map(|(epoch, acc)| (epoch.to_le_bytes(), acc.0)).collect();
+    let flat: Vec<&[u8]> = parts.iter().flat_map(|(e, acc)| [e.as_slice(), acc.as_slice()]).collect();
+    c32("nullacc", &flat)
 }
 
 /// Executes slot `parent.height + 1` over `parent`, which comes with its digest; `None` is the null slot.
@@ -160,7 +174,8 @@ pub fn apply(
             } else if state.taken(&sigma.nullifier).is_some() {
                 voids.push((index, VoidReason::Duplicate));
             } else {
-                state.take(sigma.nullifier, Taken { by: Some((sigma.id, height)), epoch: sigma.epoch });
+                let taken = Taken { by: Some((sigma.id, height)), epoch: sigma.epoch };
+                state.take(sigma.nullifier, taken, |acc| sigma.taken.of(acc, |acc| with(acc, &sigma.nullifier)));
                 applied += 1;
             }
         }
@@ -177,7 +192,7 @@ pub fn apply(
         count: proposal.map_or(0, |p| p.header.count),
         applied,
         voids: voids_digest(&voids),
-        nullacc: state.nullacc(),
+        nullacc: proposal.map_or_else(|| state.nullacc(), |p| p.nullacc.of(&state.accs(), |accs| accumulated(accs))),
     };
     Block { header, proposal: proposal.cloned(), voids }
 }

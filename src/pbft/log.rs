@@ -202,7 +202,9 @@ impl Log {
 
     /// Drops everything about slots up to a stable one.
     pub fn forget(&mut self, low: Seq) {
-        self.slots = self.slots.split_off(&Seq(low.0 + 1));
+        while self.slots.first_key_value().is_some_and(|(seq, _)| *seq <= low) {
+            self.slots.pop_first();
+        }
         for buffer in self.held.values_mut() {
             buffer.retain(|h| h.seq > low);
         }
