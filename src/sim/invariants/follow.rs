@@ -107,7 +107,14 @@ mod tests {
         while world.now() < Micros(10_000_000) && world.step(&mut memo, &mut out) {}
         let followers = [ActorId::new(Role::Kgc, 0), ActorId::new(Role::Csc, 0), ActorId::new(Role::Cp, 0)];
         let (entity, packet) = (|actor| world.entity(actor), |_: _| None);
-        let sight = Sight { setup: world.setup(), genesis: None, gateways: &[], entity: &entity, packet: &packet };
+        let sight = Sight {
+            setup: world.setup(),
+            genesis: None,
+            gateways: &[],
+            entity: &entity,
+            packet: &packet,
+            idle: &|_| true,
+        };
         let copy = |who| world.entity(who).and_then(|e| e.copy()).expect("a follower");
         let mine = copy(followers[0]).chain().header(Seq(1)).expect("a block").digest();
         for (agreed, expected) in [(mine, None), (Digest([9; 32]), Some("SI-12"))] {

@@ -39,7 +39,7 @@ pub struct Keep {
     due: VecDeque<(Micros, u64)>,
     /// Since when a gateway that was down or slowed is itself again; none while it is not.
     up: BTreeMap<ActorId, Option<Micros>>,
-    /// No longer slowed, but what they began while they were is not done.
+    /// No longer slowed, but what reached them while they were still waits.
     behind: BTreeSet<ActorId>,
 }
 
@@ -73,7 +73,7 @@ impl Keep {
         let lags = self.lags(effect.t, agreement, liveness, f, sight);
         let who = effect.actor.filter(|a| a.role == Role::Css && !agreement.faulty().contains(a));
         let Some(who) = who else { return lags };
-        self.awake(effect.t, who, &effect.kind);
+        self.awake(effect.t, who, &effect.kind, sight.idle);
         let found = match &effect.kind {
             Kind::Fact(FactKind::VoteCounted { seq, .. }) => {
                 self.counts(who, effect.step, *seq, sight.setup.agreement.window)
@@ -96,11 +96,11 @@ impl Keep {
         lags.or(found)
     }
 
-    /// Keeps account of who is up. A gateway that was slowed is when the computation under way at its end is over, which is
-    /// when something comes of it.
-    fn awake(&mut self, now: Micros, who: ActorId, kind: &Kind) {
+    /// Keeps account of who is up. A gateway that was slowed is when nothing waits for it any more.
+    fn awake(&mut self, now: Micros, who: ActorId, kind: &Kind, idle: &dyn Fn(ActorId) -> bool) {
         match kind {
             Kind::Crashed | Kind::Paused | Kind::Slowed { times: 2.. } => {
+                self.behind.remove(&who);
                 self.up.insert(who, None);
             }
             Kind::Slowed { .. } => {
@@ -109,7 +109,8 @@ impl Keep {
             Kind::Resumed | Kind::Recovered { .. } => {
                 self.up.insert(who, Some(now));
             }
-            Kind::Fact(_) | Kind::Sent { .. } if self.behind.remove(&who) => {
+            _ if self.behind.contains(&who) && idle(who) => {
+                self.behind.remove(&who);
                 self.up.insert(who, Some(now));
             }
             _ => {}
@@ -316,20 +317,22 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_was_slowed_is_up_when_it_is_done_with_what_it_began() {
+    fn a_gateway_that_was_slowed_is_up_when_nothing_waits_for_it() {
         let mut keep = Keep::default();
-        let mut see = |t, kind: Kind| {
-            keep.awake(Micros(t), css(1), &kind);
+        let fires = || Kind::TimerFired { timer: "status".into() };
+        let mut see = |t, kind: Kind, idle: bool| {
+            keep.awake(Micros(t), css(1), &kind, &|_| idle);
             keep.judged(css(1), Micros(1_000), 100, &BTreeSet::new())
         };
-        assert!(see(1, Kind::TimerFired { timer: "status".into() }), "nothing has happened to it");
-        assert!(!see(2, Kind::Slowed { times: 49 }));
-        assert!(!see(500, Kind::Slowed { times: 1 }), "it computes on");
-        assert!(!see(600, Kind::TimerFired { timer: "status".into() }));
-        assert!(see(900, Kind::Fact(FactKind::NewView { view: 1, carried: 0 })), "long enough before it is due");
-        see(2, Kind::Slowed { times: 49 });
-        see(500, Kind::Slowed { times: 1 });
-        assert!(!see(901, Kind::Fact(FactKind::NewView { view: 2, carried: 0 })), "too short");
+        assert!(see(1, fires(), true), "nothing has happened to it");
+        assert!(!see(2, Kind::Slowed { times: 49 }, true));
+        assert!(!see(3, fires(), true));
+        assert!(!see(500, Kind::Slowed { times: 1 }, false));
+        assert!(!see(600, fires(), false), "much waits for it");
+        assert!(see(900, fires(), true), "long enough before it is due");
+        see(2, Kind::Slowed { times: 49 }, true);
+        see(500, Kind::Slowed { times: 1 }, false);
+        assert!(!see(901, fires(), true), "too short");
     }
 
     #[test]
@@ -337,7 +340,7 @@ mod tests {
         let (world, agreement) = (world(), agreement());
         let (nothing, setup) = (|_: _| None, world.setup());
         let entity = |who| world.entity(who);
-        let sight = Sight { setup, genesis: None, gateways: &[], entity: &entity, packet: &nothing };
+        let sight = Sight { setup, genesis: None, gateways: &[], entity: &entity, packet: &nothing, idle: &|_| true };
         let healing = Healing { gst: Micros(1_000_000), delta: 50_000 };
         let due = Micros(1_000_000 + bound(setup, healing.delta));
         for (seq, down, expected) in [(0, 0, None), (900, 0, Some("LI-3")), (900, 4, None), (900, 1, Some("LI-3"))] {

@@ -324,7 +324,7 @@ mod tests {
             self.agreement.observe(&effect);
             let (nobody, nothing) = (|_| None, |_| None);
             let (setup, gateways) = (self.world.setup(), &[][..]);
-            let sight = Sight { setup, genesis: None, gateways, entity: &nobody, packet: &nothing };
+            let sight = Sight { setup, genesis: None, gateways, entity: &nobody, packet: &nothing, idle: &|_| true };
             let found = self.rules.observe(&effect, &self.agreement, (3, 1), &sight)?;
             match found {
                 Finding::Broken { id, .. } => Some(id),

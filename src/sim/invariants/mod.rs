@@ -51,6 +51,8 @@ pub struct Sight<'a> {
     pub entity: &'a dyn Fn(ActorId) -> Option<&'a Entity>,
     /// A packet as it entered a link.
     pub packet: &'a dyn Fn(ItemId) -> Option<&'a Packet>,
+    /// Nothing that has reached the actor waits for it.
+    pub idle: &'a dyn Fn(ActorId) -> bool,
 }
 
 /// All invariants of a run.

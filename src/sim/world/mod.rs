@@ -368,6 +368,7 @@ impl World {
                 node.filter(|node| node.actor == actor).map(|node| &node.entity)
             },
             packet: &|item| self.items.get(item.0 as usize)?.packet.as_ref(),
+            idle: &|actor| self.nodes.get(usize::from(self.setup.node(actor).0)).is_some_and(|node| node.idle()),
         };
         let found = self.invariants.observe(effect, &sight);
         self.found(found, Some(id));

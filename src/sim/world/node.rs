@@ -119,6 +119,11 @@ impl Node {
         self.status == Status::Crashed
     }
 
+    /// It computes nothing, and nothing waits for it.
+    pub fn idle(&self) -> bool {
+        self.busy.is_none() && self.inbox.is_empty()
+    }
+
     pub fn paused(&self) -> bool {
         self.status == Status::Paused
     }

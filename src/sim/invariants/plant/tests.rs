@@ -37,7 +37,14 @@ impl Plant {
 
     fn see(&mut self, t: Micros, actor: ActorId, kind: Kind) {
         let (gateways, entity, packet) = ([], |_| None, |_| None);
-        let sight = Sight { setup: &self.setup, genesis: None, gateways: &gateways, entity: &entity, packet: &packet };
+        let sight = Sight {
+            setup: &self.setup,
+            genesis: None,
+            gateways: &gateways,
+            entity: &entity,
+            packet: &packet,
+            idle: &|_| true,
+        };
         let found = self.station.observe(&effect(t, actor, kind), &sight);
         self.found.extend(found);
     }
@@ -452,7 +459,8 @@ fn a_car_that_leaves_with_another_energy_breaks_pi_1() {
     let mut world = World::new(Scenario::preset("day4").unwrap(), vec![]).unwrap();
     while world.step(&mut Memo::new(), &mut Vec::new()) {}
     let (entity, packet) = (|actor| world.entity(actor), |item| world.packet(item));
-    let sight = Sight { setup: world.setup(), genesis: None, gateways: &[], entity: &entity, packet: &packet };
+    let sight =
+        Sight { setup: world.setup(), genesis: None, gateways: &[], entity: &entity, packet: &packet, idle: &|_| true };
     let (charged, _) = shown(0, &sight).unwrap();
     for (more, broken) in [(0, false), (1, true)] {
         let mut station = Station::default();

@@ -32,7 +32,14 @@ fn with<T>(world: &World, state: Option<&Entity>, act: impl FnOnce(&Sight<'_>) -
         (0..world.setup().n).map(|i| world.genesis().unwrap().record(css(i)).unwrap().clone()).collect();
     let (entity, packet) = (|actor| state.or(world.entity(actor)), |item| world.packet(item));
     let genesis = world.genesis().map(|g| &**g);
-    act(&Sight { setup: world.setup(), genesis, gateways: &gateways, entity: &entity, packet: &packet })
+    act(&Sight {
+        setup: world.setup(),
+        genesis,
+        gateways: &gateways,
+        entity: &entity,
+        packet: &packet,
+        idle: &|_| true,
+    })
 }
 
 fn prepared(world: &World, change: impl FnOnce(&mut Prepared)) -> Result<(), String> {

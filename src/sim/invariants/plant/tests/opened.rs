@@ -15,7 +15,8 @@ fn judged(change: impl Fn(&mut Vec<Effect>)) -> Vec<Finding> {
     station.arrives(Micros(0), 0, 0, battery());
     let (entity, packet) = (|actor| world.entity(actor), |item| world.packet(item));
     let genesis = world.genesis().map(|g| &**g);
-    let sight = Sight { setup: world.setup(), genesis, gateways: &[], entity: &entity, packet: &packet };
+    let sight =
+        Sight { setup: world.setup(), genesis, gateways: &[], entity: &entity, packet: &packet, idle: &|_| true };
     effects.iter().flat_map(|effect| station.observe(effect, &sight)).collect()
 }
 
