@@ -5,6 +5,8 @@
 
 #[path = "e2e/bench.rs"]
 mod bench;
+#[path = "support/cast.rs"]
+mod cast;
 #[path = "e2e/harness.rs"]
 mod harness;
 #[path = "../xtask/src/server.rs"]
@@ -13,6 +15,12 @@ mod server;
 use harness::{Outcome, PATIENCE, Page, REFERENCE, dist, ensure, run};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use voltcast::entities::actor::ActorId;
+use voltcast::entities::fact::FactKind;
+use voltcast::sim::adversary::BehaviourKind;
+use voltcast::sim::link::Link;
+use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
+use voltcast::sim::trace::{Effect, Kind};
 
 /// The console check must be able to fail, or "no console error" says nothing.
 #[test]
@@ -499,6 +507,91 @@ fn hostile_links_and_calls_get_a_sentence() -> Outcome {
             page.call("seek", json!({ "at": "end" })).await?;
             page.until_state("the page still runs", |state| state["complete"] == json!(true)).await?;
             page.no_console_errors().await
+        })
+    })
+}
+
+/// A behaviour is injected by `voltcast.inject` into the run that the page has open; the page's future is the engine's own, in
+/// which the native test sees what the behaviour's line promises.
+async fn injected(page: &Page, kind: BehaviourKind) -> Outcome {
+    let Some((link, who, at)) = cast::on_page(kind) else { return Ok(()) };
+    let wish = json!({ "at": format!("{at}ms"), "do": { "behave": { "node": who.to_string(), "kind": kind.name() } } });
+    let (scenario, mut interventions) = Link::parse(link)?.resolve()?;
+    interventions.push(serde_json::from_value(wish.clone())?);
+    let mut run = Timelines::open_headless(scenario, interventions)?;
+    while !matches!(run.run(BranchId(0), Until::End, u32::MAX), Stop::End | Stop::Limit) {}
+    let trace = run.trace(BranchId(0));
+    let mut liars = run.world(BranchId(0)).faulty().clone();
+    liars.insert(who);
+    let seen = cast::fired(trace.effects(), &liars);
+    for rule in cast::shows(kind) {
+        ensure(seen.contains(*rule), format!("{}: {rule} did not fire", kind.name()))?;
+    }
+    page.open(link).await?;
+    page.call("pause", json!({})).await?;
+    page.call("inject", json!({ "intervention": wish })).await?;
+    page.call("seek", json!({ "at": "end" })).await?;
+    let state = page.until_state("the end of the new future", |state| state["complete"] == json!(true)).await?;
+    let wanted = json!(trace.digest().to_string());
+    ensure(state["digest"] == wanted, format!("{}: {} instead of {wanted}", kind.name(), state["digest"]))?;
+    // What honest actors refused and proved stands in the state that the page shows.
+    let shown = format!("{}{}", state["refused"], state["evidence"]);
+    let told = Told::of(trace.effects(), &liars);
+    ensure(told.0.iter().all(|reason| shown.contains(reason.as_str())), format!("{}: {told:?}", kind.name()))?;
+    page.no_console_errors().await
+}
+
+/// Reasons of refusals and classes of proofs.
+#[derive(Debug)]
+struct Told(std::collections::BTreeSet<String>);
+
+impl Told {
+    fn of(effects: &[Effect], but: &std::collections::BTreeSet<ActorId>) -> Self {
+        let reason = |e: &Effect| match (&e.kind, e.actor) {
+            (_, who) if who.is_none_or(|who| but.contains(&who)) => None,
+            (Kind::Fact(FactKind::VoteRefused { reason, .. }), _) => Some(reason.clone()),
+            (Kind::Fact(FactKind::Evidence { class, .. }), _) => Some(class.id().to_owned()),
+            _ => None,
+        };
+        Told(effects.iter().filter_map(reason).collect())
+    }
+}
+
+/// One behaviour of each kind of actor, and one of several liars' making.
+#[test]
+fn behaviours_are_injected_into_the_run_on_the_page() -> Outcome {
+    run("injected", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            for name in [
+                "equivocating_votes",
+                "forged_vote",
+                "csc_bad_alpha",
+                "csc_garbage_entry",
+                "kgc_minted_ticket",
+                "cp_old_key",
+                "ev_rewrap",
+            ] {
+                injected(page, BehaviourKind::parse(name).ok_or(name)?).await?;
+            }
+            Ok(())
+        })
+    })
+}
+
+/// All of them; too long for every day: `cargo test --features e2e --test e2e -- --ignored every_behaviour`.
+#[test]
+#[ignore = "some minutes"]
+fn every_behaviour_is_injected_into_the_run_on_the_page() -> Outcome {
+    run("injected-all", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            let mut failed = Vec::new();
+            for kind in BehaviourKind::ALL {
+                let began = Instant::now();
+                let result = injected(page, kind).await;
+                println!("{} in {:?}: {:?}", kind.name(), began.elapsed(), result.as_ref().map_err(|e| e.to_string()));
+                failed.extend(result.is_err().then_some(kind.name()));
+            }
+            ensure(failed.is_empty(), format!("failed: {failed:?}"))
         })
     })
 }

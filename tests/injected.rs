@@ -7,12 +7,13 @@
 #[path = "support/cast.rs"]
 mod cast;
 
-use cast::{base, behave, enrols, fired, opened, stage};
+use cast::{base, behave, enrols, fired, on_page, opened, shows, stage};
 use std::collections::{BTreeMap, BTreeSet};
 use voltcast::entities::actor::{ActorId, Role};
 use voltcast::scene::faults::{self, Moment, Target};
 use voltcast::sim::adversary::BehaviourKind;
 use voltcast::sim::intervention::Intervention;
+use voltcast::sim::link::Link;
 use voltcast::sim::scenario::Scenario;
 use voltcast::sim::timelines::{BranchId, Stop, Timelines, Until};
 use voltcast::sim::trace::{Effect, Kind, PacketTag};
@@ -169,4 +170,33 @@ fn a_lying_centre_overloads_no_area() {
     sound(BehaviourKind::CscOverCap, effects);
     let draw = |e: &&Effect| matches!(&e.kind, Kind::Sent { packet, .. } if packet.tag == PacketTag::Draw);
     assert!(effects.iter().filter(draw).count() > 40, "they ask for power");
+}
+
+/// The same in the runs that the page itself can open; the page makes the same futures (`tests/e2e.rs` compares digests).
+#[test]
+fn every_behaviour_shows_in_a_run_that_the_page_can_open() {
+    let mut kinds: Vec<_> = BehaviourKind::ALL.into_iter().filter_map(|kind| Some((on_page(kind)?, kind))).collect();
+    kinds.sort();
+    assert_eq!(kinds.len() + 1, BehaviourKind::ALL.len());
+    let mut open: Option<(&str, Timelines)> = None;
+    for ((link, who, at), kind) in kinds {
+        if open.as_ref().is_none_or(|(known, _)| *known != link) {
+            let (scenario, interventions) = Link::parse(link).unwrap().resolve().unwrap();
+            let mut run = Timelines::open(scenario, interventions).unwrap();
+            end(&mut run, ROOT);
+            open = Some((link, run));
+        }
+        let Some((_, run)) = &mut open else { continue };
+        let branch = run.fork(ROOT, chosen(kind, who, at)).unwrap();
+        end(run, branch);
+        let mut liars = run.world(branch).faulty().clone();
+        liars.insert(who);
+        let (usual, effects) = (run.trace(ROOT).effects(), run.trace(branch).effects());
+        let (before, after) = (fired(usual, &liars), fired(effects, &liars));
+        for rule in shows(kind) {
+            assert!(after.contains(*rule) && !before.contains(*rule), "{} in {link}: {rule}", kind.name());
+        }
+        assert_ne!(run.trace(ROOT).digest(), run.trace(branch).digest(), "{} changes something", kind.name());
+        run.discard(branch);
+    }
 }

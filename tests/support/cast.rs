@@ -1,4 +1,5 @@
 //! The stage on which each behaviour of the catalogue shows, shared by the tests that make actors lie.
+#![allow(dead_code)] // each test binary uses its part
 
 use std::collections::BTreeSet;
 use voltcast::entities::actor::ActorId;
@@ -119,4 +120,35 @@ pub fn fired(effects: &[Effect], but: &BTreeSet<ActorId>) -> BTreeSet<String> {
 pub fn opened(effects: &[Effect]) -> usize {
     let ok = |e: &&Effect| matches!(&e.kind, Kind::Fact(FactKind::Opened { flow: 1, error: None, .. }));
     effects.iter().filter(ok).filter_map(|e| e.actor).collect::<BTreeSet<_>>().len()
+}
+
+/// No COMMIT arrives for 3.6 s: as [`without_commits`], in a link.
+const WALL: &str = "#/run/day4?do=%7B%22at%22:%220ms%22,%22do%22:%7B%22link%22:%7B%22block%22:%7B%22packet%22:%22pbft.commit%22,%22until%22:%223600ms%22%7D%7D%7D%7D";
+
+/// A link that the page can open in which a behaviour shows, who follows it, and from which moment on (ms). `small_scope` shows
+/// in none that ends in reasonable time: where one of its votes stays for a slot to come, the gateways ask for it to the end.
+pub fn on_page(kind: BehaviourKind) -> Option<(&'static str, ActorId, u64)> {
+    use BehaviourKind as B;
+    let liar = stage(kind).1;
+    let at = if enrols(kind) { 0 } else { 1_000 };
+    let who = |name: &str| ActorId::parse(name).unwrap();
+    let shows = match kind {
+        B::SmallScope => return None,
+        B::NewViewForgery | B::EquivocatingNewView => (WALL, liar, at),
+        B::Twins => (WALL, who("css2"), at),
+        B::LyingViewChange | B::BadState => ("#/run/day4?n=7&do=0ms~behave~css1~withhold_body", liar, at),
+        B::StoredAgain | B::BadCheckpoint => ("#/run/morning", liar, at),
+        B::CscCopiedT | B::CscTicketReuse | B::CscOverCap => ("#/run/morning", liar, at),
+        B::CpOldHeader => ("#/run/morning", who("cp3"), 600_000),
+        B::CscBorrowedRecord => ("#/run/evening-peak", liar, at),
+        B::EveSplice => ("#/run/day4", who("csc1"), at),
+        _ => ("#/run/day4", liar, at),
+    };
+    Some(shows)
+}
+
+/// What shows in that link. No preset has a car that takes more than its pile gives, so there a centre that orders ten times
+/// the caps is held by grants alone.
+pub fn shows(kind: BehaviourKind) -> &'static [&'static str] {
+    if kind == BehaviourKind::CscOverCap { &[] } else { kind.expect().fires }
 }
