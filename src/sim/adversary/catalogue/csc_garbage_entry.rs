@@ -41,6 +41,6 @@ fn spoil(cx: &mut Cx<'_, '_>) -> Option<PublicRecord> {
     let record = csc.next_addressed(cx.now)?;
     let known = record.clone();
     // Made anew as a whole: a record carries its key in a second form, by which browsers sign.
-    *record = PublicRecord::new(known.record.clone(), known.rid, known.h, known.g, known.pk + BASE);
+    *record = PublicRecord::new(known.record, known.rid, known.h, known.g, known.pk + BASE);
     Some(known)
 }
