@@ -143,7 +143,9 @@ impl Agreement {
     /// long as the liars are too few to fork (CONSENSUS.md §5.4).
     pub(super) fn gated(&self, id: &'static str, text: String) -> Option<Finding> {
         let forks = matches!(id, "SI-1" | "SI-2" | "SI-3" | "SI-4");
-        let enough = if forks { self.quorum.breaking() } else { self.quorum.weak() };
+        // A quorum too small (a bug built in) must not excuse what it breaks.
+        let enough = self.quorum.breaking().max(self.quorum.weak());
+        let enough = if forks { enough } else { self.quorum.weak() };
         let within = self.faulty.len() < usize::from(enough);
         Some(if within { Finding::Broken { id, text } } else { Finding::Void { id, text } })
     }
