@@ -37,8 +37,10 @@ pub struct Keep {
     own: BTreeMap<u64, BTreeMap<ActorId, Digest>>,
     /// Stable slots that all must have reached at a moment, in order.
     due: VecDeque<(Micros, u64)>,
-    /// Since when a gateway that was down or slowed is itself again; none while it is not.
+    /// Since when a gateway that was down or overloaded is itself again; none while it is down.
     up: BTreeMap<ActorId, Option<Micros>>,
+    /// Since when something has been under way at a gateway, and whether more waited when it was last seen.
+    at_work: BTreeMap<ActorId, (Micros, bool)>,
     /// No longer slowed, but what reached them while they were still waits.
     behind: BTreeSet<ActorId>,
 }
@@ -96,7 +98,8 @@ impl Keep {
         lags.or(found)
     }
 
-    /// Keeps account of who is up. A gateway that was slowed is when nothing waits for it any more.
+    /// Keeps account of who is up. A gateway that was slowed is when nothing waits for it any more; one that has been at work without a break for longer than a message may take is
+    /// overloaded: what is sent to it does not reach it within Δ, as LI-3 presupposes.
     fn awake(&mut self, now: Micros, who: ActorId, kind: &Kind, idle: &dyn Fn(ActorId) -> bool) {
         match kind {
             Kind::Crashed | Kind::Paused | Kind::Slowed { times: 2.. } => {
@@ -109,11 +112,22 @@ impl Keep {
             Kind::Resumed | Kind::Recovered { .. } => {
                 self.up.insert(who, Some(now));
             }
-            _ if self.behind.contains(&who) && idle(who) => {
-                self.behind.remove(&who);
-                self.up.insert(who, Some(now));
+            _ => {
+                let (since, waited) = self.at_work.get(&who).copied().unwrap_or((now, false));
+                let input = matches!(kind, Kind::Delivered { .. } | Kind::TimerFired { .. });
+                // Before an input there may have been a break, but not if it waited.
+                let delta = self.healing.map_or(u64::MAX, |healing| healing.delta);
+                let long = (waited || !input) && now.0 - since.0 > delta;
+                if long && self.up.get(&who) != Some(&None) {
+                    self.up.insert(who, Some(now));
+                }
+                let waits = !idle(who);
+                let since = if input && !waits { now } else { since };
+                self.at_work.insert(who, (since, waits));
+                if !waits && self.behind.remove(&who) {
+                    self.up.insert(who, Some(now));
+                }
             }
-            _ => {}
         }
     }
 
@@ -317,22 +331,20 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_was_slowed_is_up_when_nothing_waits_for_it() {
-        let mut keep = Keep::default();
-        let fires = || Kind::TimerFired { timer: "status".into() };
-        let mut see = |t, kind: Kind, idle: bool| {
-            keep.awake(Micros(t), css(1), &kind, &|_| idle);
+    fn a_gateway_that_is_overloaded_is_not_judged_by_li_3() {
+        let mut keep = Keep::new(Some(Healing { gst: Micros(0), delta: 50 }));
+        let mut see = |t: u64, waits: bool, output: bool| {
+            let input = Kind::TimerFired { timer: "status".into() };
+            let kind = if output { Kind::Persisted { what: "body".into() } } else { input };
+            keep.awake(Micros(t), css(1), &kind, &|_| !waits);
             keep.judged(css(1), Micros(1_000), 100, &BTreeSet::new())
         };
-        assert!(see(1, fires(), true), "nothing has happened to it");
-        assert!(!see(2, Kind::Slowed { times: 49 }, true));
-        assert!(!see(3, fires(), true));
-        assert!(!see(500, Kind::Slowed { times: 1 }, false));
-        assert!(!see(600, fires(), false), "much waits for it");
-        assert!(see(900, fires(), true), "long enough before it is due");
-        see(2, Kind::Slowed { times: 49 }, true);
-        see(500, Kind::Slowed { times: 1 }, false);
-        assert!(!see(901, fires(), true), "too short");
+        assert!(see(1, false, false) && see(51, false, true), "Δ is enough");
+        assert!(see(600, false, false) && see(610, false, true), "a long break is no work");
+        assert!(see(700, false, false) && see(899, true, true), "long work, but over in time");
+        assert!(!see(930, true, false), "it has been at work since 700");
+        assert!(!see(940, true, true));
+        assert!(!see(950, false, false) && !see(960, false, true), "too short since then");
     }
 
     #[test]
