@@ -103,8 +103,7 @@ impl Replica {
 
     pub(super) fn earliest_relay(&self) -> Option<Micros> {
         let waiting = self.pool.active().filter(|item| !item.relayed);
-        let at = waiting.map(|item| Micros(item.clock.0.saturating_add(self.cfg.relay_after.0))).min();
-        at.filter(|_| self.normal())
+        waiting.map(|item| Micros(item.clock.0.saturating_add(self.cfg.relay_after.0))).min()
     }
 
     /// TM-1: a request or slot was not served in time.

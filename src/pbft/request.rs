@@ -158,12 +158,10 @@ impl Replica {
     }
 
     /// What is active and waits too long goes to all gateways, so that each of them watches the primary. What is not yet
-    /// active waits its turn: under overload, all of it sent to all would keep everybody from agreeing.
+    /// active waits its turn: under overload, all of it sent to all would keep everybody from agreeing. Who is between views
+    /// relays as well: it may be so alone and for ever, and others are served meanwhile.
     pub(super) fn on_relay(&mut self, now: Micros, io: &mut Io<'_>) {
         self.drop_expired(now, io);
-        if !self.normal() {
-            return;
-        }
         let patience = self.cfg.relay_after.0;
         let old = |i: &Item| i.active && !i.relayed && i.clock.0.saturating_add(patience) <= now.0;
         let items = self.take_set(old, |i| {

@@ -87,6 +87,7 @@ const ALL: &[fn()] = &[
     pool::a_copy_deep_in_a_flooded_queue_does_not_hold_a_ciphertext_back,
     pool::rq4_limits_each_contributor_to_its_share_of_the_pool,
     pool::s3_4_only_what_is_active_goes_to_the_primary_or_is_relayed,
+    pool::s3_4_who_left_its_view_alone_relays_what_it_is_given,
     pool::s4_1_what_is_known_or_finds_no_room_costs_no_verification,
     pool::tm4_rotation_hands_the_lead_on_after_its_blocks,
     proposals::s4_2_pp1_refuses_a_proposal_by_a_backup,

@@ -119,3 +119,19 @@ pub fn tm4_rotation_hands_the_lead_on_after_its_blocks() {
     assert!((0..7).all(|number| net.replicas[2].chain().find(&sigma(number).id).is_some()));
     assert!(!net.fired(Rule::Tm1), "nobody was suspected");
 }
+
+/// Who left its view alone is out of it until others follow, perhaps for ever; what it is given is served all the same.
+#[test]
+pub fn s3_4_who_left_its_view_alone_relays_what_it_is_given() {
+    let mut net = net();
+    net.filter = Box::new(|from, _, msg| (from != 1 || msg.name() != "DATASET").then(|| msg.clone()));
+    net.request(1, &sigma(1));
+    net.run_ms(9_000);
+    let changing = |net: &Net| net.replicas.iter().map(|r| r.level().changing).collect::<Vec<_>>();
+    assert_eq!(changing(&net), [false, true, false, false], "nobody else knows why");
+    net.filter = Box::new(|_, _, msg| Some(msg.clone()));
+    net.request(1, &sigma(2));
+    net.run_ms(5_000);
+    assert!(net.replicas.iter().all(|r| r.chain().find(&sigma(2).id).is_some()), "it is in every chain");
+    assert_eq!(changing(&net), [false, true, false, false], "and nobody had to follow");
+}
