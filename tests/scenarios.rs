@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use voltcast::sim::scenario::{PRESETS, Scenario};
+use voltcast::sim::adversary::Trigger;
+use voltcast::sim::scenario::{FaultDo, PRESETS, Scenario};
 use voltcast::sim::trace::PacketTag;
 use voltcast::sim::units::PacketName;
 
@@ -123,6 +124,26 @@ fn every_key_is_documented_and_nothing_else_is() {
     let missing: Vec<_> = found.difference(&documented).collect();
     let stale: Vec<_> = documented.difference(&found).collect();
     assert!(missing.is_empty() && stale.is_empty(), "not documented: {missing:?}; not there: {stale:?}");
+}
+
+/// The names that serde knows: it lists them when it meets another one.
+fn variants<T: serde::de::DeserializeOwned>(of: &str) -> Vec<String> {
+    let told = serde_json::from_str::<T>(of).err().expect("no such name").to_string();
+    let names = told.split('`').skip(3).step_by(2);
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_fault_and_every_condition_is_documented() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/scenarios.md")).unwrap();
+    let faults = variants::<FaultDo>(r#"{ "nonsense": 1 }"#);
+    let conditions = variants::<Trigger>(r#"{ "nonsense": 1 }"#);
+    let rule = variants::<FaultDo>(r#"{ "block": { "nonsense": 1 } }"#);
+    assert_eq!((faults.len(), conditions.len(), rule.len()), (14, 11, 10), "{faults:?} {conditions:?} {rule:?}");
+    for name in faults.iter().chain(&conditions).chain(&rule) {
+        let written = [format!("`{name}`"), format!("`{name} ="), format!("{{ {name} ="), format!("`\"{name}\"`")];
+        assert!(written.iter().any(|form| text.contains(form)), "{name} is not documented");
+    }
 }
 
 #[test]

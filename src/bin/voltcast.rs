@@ -45,8 +45,8 @@ NAME is a built-in scenario (see `voltcast scenarios`) or swarm:SEED, FILE a sce
 J jobs run side by side; 0 stands for one per processor. With --first a search ends at the first failure.
 With --coverage it also fails if a rule, a reason, a situation, a proof of fault or a behaviour stayed untried, and says which.
 WHAT is done to the run at a moment, as in links: 60s~complain~ev2, 2.5s~crash~css1, 0s~behave~css1~silent.
-Exit code 0: all held; 1: an invariant broke, a link was not reproduced, a bill differs, or a vector or attack did
-not hold; 2: bad arguments or file.";
+Exit code 0: all held; 1: an invariant broke, a run was cut, a link was not reproduced, a bill differs, or a vector or
+attack did not hold; 2: bad arguments or file.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -207,7 +207,7 @@ fn choose(args: &RunArgs) -> Result<Chosen, String> {
 fn run(args: &[String]) -> Result<bool, String> {
     let args = RunArgs::parse(args)?;
     let Chosen { scenario, id, interventions, link } = choose(&args)?;
-    let (timelines, wall) = play(scenario.clone(), interventions.clone())?;
+    let Played { timelines, wall, cut } = play(scenario.clone(), interventions.clone())?;
     let trace = timelines.trace(BranchId(0));
     let state = state::state(&export::info(&scenario, &id), trace, trace.len());
     if let Some(file) = &args.json {
@@ -222,8 +222,11 @@ fn run(args: &[String]) -> Result<bool, String> {
     if let Some((line, _)) = &certificate {
         print(line)?;
     }
+    if cut {
+        print(&format!("CUT after {} events, the most a run may have: it has not come to its end", trace.len()))?;
+    }
     print(&format!("digest: {}", trace.digest()))?;
-    Ok(state.violations.is_empty() && certificate.is_none_or(|(_, same)| same))
+    Ok(!cut && state.violations.is_empty() && certificate.is_none_or(|(_, same)| same))
 }
 
 /// Whether the run is the one that the link's digest certifies, at the link's moment.
@@ -245,20 +248,43 @@ fn certificate(link: &Link, trace: &Trace) -> Option<(String, bool)> {
     Some((line, same))
 }
 
-/// Runs to the scenario's end and says how long this machine took.
-#[allow(clippy::disallowed_types, reason = "the only place where wall time is measured, and it enters no run")]
-fn play(scenario: Scenario, interventions: Vec<Intervention>) -> Result<(Timelines, String), String> {
-    let start = std::time::Instant::now();
-    let mut timelines = Timelines::open_headless(scenario, interventions).map_err(|e| e.to_string())?;
-    loop {
-        match timelines.run(BranchId(0), Until::End, u32::MAX) {
-            Stop::End | Stop::Reached => break,
-            Stop::More | Stop::Violation { .. } => {}
-            Stop::Limit => return Err("the run has more events than a run may have".into()),
+/// What a scenario came to.
+struct Played {
+    timelines: Timelines,
+    /// How long this machine took.
+    wall: String,
+    /// It has the most events that a run may have, and is not at its end.
+    cut: bool,
+}
+
+impl Played {
+    /// The run, if it came to its end.
+    fn whole(self) -> Result<Timelines, String> {
+        let most = self.timelines.trace(BranchId(0)).len();
+        if self.cut {
+            Err(format!("the run is not at its end after {most} events, the most it may have"))
+        } else {
+            Ok(self.timelines)
         }
     }
-    undone(&timelines)?;
-    Ok((timelines, format!("{} ms", start.elapsed().as_millis())))
+}
+
+/// Runs to the scenario's end.
+#[allow(clippy::disallowed_types, reason = "the only place where wall time is measured, and it enters no run")]
+fn play(scenario: Scenario, interventions: Vec<Intervention>) -> Result<Played, String> {
+    let start = std::time::Instant::now();
+    let mut timelines = Timelines::open_headless(scenario, interventions).map_err(|e| e.to_string())?;
+    let cut = loop {
+        match timelines.run(BranchId(0), Until::End, u32::MAX) {
+            Stop::End | Stop::Reached => break false,
+            Stop::More | Stop::Violation { .. } => {}
+            Stop::Limit => break true,
+        }
+    };
+    if !cut {
+        undone(&timelines)?;
+    }
+    Ok(Played { timelines, wall: format!("{} ms", start.elapsed().as_millis()), cut })
 }
 
 /// Says what was to be done and was not: an error if its moment never came.

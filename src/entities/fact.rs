@@ -177,7 +177,8 @@ pub struct PlanLine {
     pub periods: u8,
 }
 
-/// What happened at an actor. Rare facts box what is large, for every effect takes the room of the largest. Amounts: power W, energy µJ, money in minor units, times in unix seconds.
+/// What happened at an actor. Amounts: power W, energy µJ, money in minor units, times in unix seconds. Rare facts box what is
+/// large, for every effect takes the room of the largest.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum FactKind {
     // ---- phase 1: key issuance

@@ -11,7 +11,7 @@ pub fn command(args: &[String]) -> Result<bool, String> {
         return Err("`audit` takes neither `--json` nor `--quiet`".into());
     }
     let Chosen { scenario, interventions, .. } = choose(&args)?;
-    let (timelines, _) = play(scenario, interventions)?;
+    let timelines = play(scenario, interventions)?.whole()?;
     let found = audit::audit(timelines.world(BranchId(0)), timelines.trace(BranchId(0)));
     print(audit::text(&found).trim_end())?;
     Ok(found.holds())

@@ -22,7 +22,7 @@ pub fn command(args: &[String]) -> Result<bool, String> {
     let name = scenario.ok_or("`diagram` needs `--scenario NAME|FILE`")?;
     let subject = subject.ok_or("`diagram` needs `--slot S` or `--view V`")?;
     let (scenario, _, _) = super::load(name)?;
-    let (timelines, _) = super::play(scenario, Vec::new())?;
+    let timelines = super::play(scenario, Vec::new())?.whole()?;
     let text = mermaid(timelines.trace(BranchId(0)), subject).ok_or("nothing of that happens in this run")?;
     super::print(text.trim_end())?;
     Ok(true)

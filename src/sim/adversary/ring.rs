@@ -7,6 +7,9 @@ use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Statements of twins that are kept for certain.
+const REMEMBERED: usize = 4_096;
+
 /// Keys and blackboard of the gateways that collude.
 #[derive(Clone, Default)]
 pub struct Ring {
@@ -15,6 +18,8 @@ pub struct Ring {
     pub forked: BTreeSet<(u64, u64)>,
     /// By which bodies of twins, the first and the second, a statement was said to a gateway that lives twice as well.
     said: BTreeMap<Sig, [bool; 2]>,
+    /// The same of statements long ago, which have arrived where they will.
+    said_before: BTreeMap<Sig, [bool; 2]>,
     twins: BTreeSet<ReplicaId>,
 }
 
@@ -48,14 +53,19 @@ impl Ring {
 
     /// The first or second body of a twin says it to another twin.
     pub fn says(&mut self, signed: &Signed, body: usize) {
-        if let Some(said) = self.said.entry(signed.sig).or_default().get_mut(body) {
+        if self.said.len() >= REMEMBERED {
+            self.said_before = core::mem::take(&mut self.said);
+        }
+        let before = self.said_before.get(&signed.sig).copied().unwrap_or_default();
+        if let Some(said) = self.said.entry(signed.sig).or_insert(before).get_mut(body) {
             *said = true;
         }
     }
 
     /// Whether the first or second body of a twin said it to another; true for what neither was seen to say.
     pub fn said(&self, signed: &Signed, body: usize) -> bool {
-        self.said.get(&signed.sig).and_then(|said| said.get(body).copied()).unwrap_or(true)
+        let said = self.said.get(&signed.sig).or_else(|| self.said_before.get(&signed.sig));
+        said.and_then(|said| said.get(body).copied()).unwrap_or(true)
     }
 
     /// A statement under the key of its sender; `None` if the sender is no member.

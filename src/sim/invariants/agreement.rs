@@ -193,44 +193,18 @@ impl Agreement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Micros;
-    use crate::sim::trace::EffectId;
-
-    fn css(index: u16) -> ActorId {
-        ActorId::new(Role::Css, index)
-    }
+    use crate::sim::invariants::told::{css, effect, id, lies};
 
     fn rules() -> Agreement {
         Agreement::new(Quorum::new(4).expect("four are enough"))
     }
 
     fn see(rules: &mut Agreement, who: u16, kind: Kind) -> Option<Finding> {
-        let effect = Effect {
-            id: EffectId(0),
-            step: 0,
-            t: Micros(0),
-            actor: Some(css(who)),
-            kind,
-            cause: None,
-            needs: vec![],
-            rule: None,
-        };
-        rules.observe(&effect)
+        rules.observe(&effect(css(who), kind))
     }
 
     fn executed(seq: u64, tag: u8) -> Kind {
         Kind::Fact(FactKind::Executed { seq, digest: Digest([tag; 32]), applied: 1, voids: 0 })
-    }
-
-    fn lies() -> Kind {
-        Kind::Behaves { behaviour: Some("equivocating_primary".into()) }
-    }
-
-    fn id(finding: Option<Finding>) -> Option<&'static str> {
-        finding.map(|f| match f {
-            Finding::Broken { id, .. } => id,
-            Finding::Void { .. } => "void",
-        })
     }
 
     #[test]
@@ -253,7 +227,7 @@ mod tests {
     #[test]
     fn what_a_faulty_gateway_does_is_not_judged() {
         let mut rules = rules();
-        assert_eq!(see(&mut rules, 0, lies()), None);
+        assert_eq!(rules.observe(&lies(0)), None);
         assert_eq!(see(&mut rules, 0, executed(1, 1)), None);
         assert_eq!(see(&mut rules, 1, executed(1, 2)), None);
     }
@@ -261,8 +235,8 @@ mod tests {
     #[test]
     fn beyond_f_a_fork_is_void_and_not_a_bug() {
         let mut rules = rules();
-        see(&mut rules, 0, lies());
-        see(&mut rules, 1, lies());
+        rules.observe(&lies(0));
+        rules.observe(&lies(1));
         assert_eq!(see(&mut rules, 2, executed(1, 1)), None);
         assert_eq!(id(see(&mut rules, 3, executed(1, 2))), Some("void"));
     }
@@ -271,8 +245,8 @@ mod tests {
     #[test]
     fn beyond_f_a_fork_is_still_a_bug_where_the_liars_are_too_few_to_fork() {
         let mut rules = Agreement::new(Quorum::new(5).expect("five are enough"));
-        see(&mut rules, 0, lies());
-        see(&mut rules, 1, lies());
+        rules.observe(&lies(0));
+        rules.observe(&lies(1));
         assert_eq!(see(&mut rules, 2, executed(1, 1)), None);
         assert_eq!(id(see(&mut rules, 3, executed(1, 2))), Some("SI-1"));
         assert_eq!(id(rules.gated("SI-10", String::new())), Some("void"), "f lies beyond the rest");
@@ -318,7 +292,7 @@ mod tests {
             Kind::Fact(FactKind::Evidence { culprit, class })
         };
         assert_eq!(id(see(&mut rules, 1, evidence())), Some("SI-13"));
-        see(&mut rules, 0, lies());
+        rules.observe(&lies(0));
         assert_eq!(see(&mut rules, 1, evidence()), None);
     }
 

@@ -150,37 +150,22 @@ impl Fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Micros;
     use crate::pbft::Quorum;
-    use crate::sim::trace::EffectId;
+    use crate::sim::invariants::told::{css, effect, id, lies};
 
     const A: Digest = Digest([1; 32]);
     const B: Digest = Digest([2; 32]);
 
-    fn css(index: u16) -> ActorId {
-        ActorId::new(Role::Css, index)
-    }
-
     fn rules(liars: u16) -> (Carry, Agreement) {
         let mut agreement = Agreement::new(Quorum::new(4).expect("four are enough"));
         for who in 0..liars {
-            let kind = Kind::Behaves { behaviour: Some("equivocating_primary".into()) };
-            let (actor, t) = (Some(css(who)), Micros(0));
-            let (id, needs) = (EffectId(0), Vec::new());
-            agreement.observe(&Effect { id, step: 0, t, actor, kind, cause: None, needs, rule: None });
+            agreement.observe(&lies(who));
         }
         (Carry::default(), agreement)
     }
 
     fn prepare(carry: &mut Carry, who: u16, seq: u64, digest: Digest) {
         carry.prepared.entry((seq, 0, digest)).or_default().insert(css(who));
-    }
-
-    fn id(finding: Option<Finding>) -> Option<&'static str> {
-        finding.map(|f| match f {
-            Finding::Broken { id, .. } => id,
-            Finding::Void { .. } => "void",
-        })
     }
 
     #[test]
@@ -224,17 +209,7 @@ mod tests {
         let (_, mut agreement) = rules(0);
         for (view, digest) in [(0, A), (2, B)] {
             let fact = FactKind::Voted { vote: VoteKind::Commit, view, seq: 3, digest };
-            let (actor, kind, id) = (Some(css(1)), Kind::Fact(fact), EffectId(0));
-            agreement.observe(&Effect {
-                id,
-                step: 0,
-                t: Micros(0),
-                actor,
-                kind,
-                cause: None,
-                needs: vec![],
-                rule: None,
-            });
+            agreement.observe(&effect(css(1), Kind::Fact(fact)));
         }
         let back = |who, low, book: &[(pbft::Kind, u64, Digest)]| {
             let book = book.iter().map(|(kind, view, digest)| ((*kind, 3), (*view, *digest))).collect();

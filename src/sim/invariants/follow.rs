@@ -75,29 +75,17 @@ mod tests {
     use super::*;
     use crate::ledger::Micros;
     use crate::pbft::Quorum;
+    use crate::sim::invariants::told::{css, effect, id, lies};
     use crate::sim::memo::Memo;
     use crate::sim::scenario::Scenario;
-    use crate::sim::trace::EffectId;
     use crate::sim::world::World;
 
     fn appends(agreement: &mut Agreement, follow: &mut Follow, header: Digest, sight: &Sight<'_>) -> Option<Finding> {
         let block =
             FactKind::BlockAppended { height: 1, header, parent: Box::new(Digest::ZERO), count: 1, sigmas: vec![] };
-        let effect = effect(ActorId::new(Role::Css, 1), Kind::Fact(block));
+        let effect = effect(css(1), Kind::Fact(block));
         assert_eq!(agreement.observe(&effect), None);
         follow.observe(&effect, agreement, sight)
-    }
-
-    fn effect(actor: ActorId, kind: Kind) -> Effect {
-        let (id, needs) = (EffectId(0), Vec::new());
-        Effect { id, step: 0, t: Micros(0), actor: Some(actor), kind, cause: None, needs, rule: None }
-    }
-
-    fn id(finding: Option<Finding>) -> Option<&'static str> {
-        finding.map(|f| match f {
-            Finding::Broken { id, .. } => id,
-            Finding::Void { .. } => "void",
-        })
     }
 
     #[test]
@@ -139,10 +127,9 @@ mod tests {
             let mut follow = Follow::default();
             follow.takes(kgc, 1, a, &agreement);
             assert_eq!(follow.ahead.len(), 1);
-            let kind = Kind::Behaves { behaviour: Some("equivocating_primary".into()) };
             let other = differs(&agreement, kgc, 1, a, b);
             assert_eq!(id(other), Some(if liars < 2 { "SI-12" } else { "void" }), "{liars} liars");
-            agreement.observe(&effect(ActorId::new(Role::Css, liars), kind));
+            agreement.observe(&lies(liars));
         }
     }
 }

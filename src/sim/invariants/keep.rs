@@ -225,24 +225,14 @@ fn within(who: ActorId, replica: &Replica, setup: &Setup) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::pbft::Quorum;
+    use crate::sim::invariants::told::{css, id};
     use crate::sim::world::World;
 
     const A: Digest = Digest([1; 32]);
     const B: Digest = Digest([2; 32]);
 
-    fn css(index: u16) -> ActorId {
-        ActorId::new(Role::Css, index)
-    }
-
     fn agreement() -> Agreement {
         Agreement::new(Quorum::new(4).expect("four are enough"))
-    }
-
-    fn id(finding: Option<Finding>) -> Option<&'static str> {
-        finding.map(|f| match f {
-            Finding::Broken { id, .. } => id,
-            Finding::Void { .. } => "void",
-        })
     }
 
     #[test]

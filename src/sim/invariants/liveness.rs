@@ -286,7 +286,7 @@ fn timer_bound(who: ActorId, timer: &str, after_us: u64, sight: &Sight<'_>) -> O
 mod tests {
     use super::*;
     use crate::pbft::Quorum;
-    use crate::sim::trace::EffectId;
+    use crate::sim::invariants::told::{css, effect, id};
     use crate::sim::world::World;
 
     const SIGMA: Digest = Digest([7; 32]);
@@ -318,18 +318,12 @@ mod tests {
 
         fn see_by(&mut self, t: u64, who: u16, kind: Kind, rule: Option<pbft::Rule>) -> Option<&'static str> {
             let rule = rule.map(Rule::Agreement);
-            let (id, needs) = (EffectId(0), Vec::new());
-            let actor = Some(ActorId::new(Role::Css, who));
-            let effect = Effect { id, step: 0, t: Micros(t), actor, kind, cause: None, needs, rule };
+            let effect = Effect { t: Micros(t), rule, ..effect(css(who), kind) };
             self.agreement.observe(&effect);
             let (nobody, nothing) = (|_| None, |_| None);
             let (setup, gateways) = (self.world.setup(), &[][..]);
             let sight = Sight { setup, genesis: None, gateways, entity: &nobody, packet: &nothing, idle: &|_| true };
-            let found = self.rules.observe(&effect, &self.agreement, (3, 1), &sight)?;
-            match found {
-                Finding::Broken { id, .. } => Some(id),
-                Finding::Void { .. } => Some("void"),
-            }
+            id(self.rules.observe(&effect, &self.agreement, (3, 1), &sight))
         }
 
         fn bound(&self) -> u64 {

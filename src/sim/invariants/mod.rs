@@ -11,6 +11,8 @@ mod liveness;
 mod plant;
 mod proofs;
 mod stay;
+#[cfg(test)]
+mod told;
 
 pub use agreement::Agreement;
 pub use carry::Carry;

@@ -4,14 +4,11 @@ use super::*;
 use crate::ledger::block::VoidReason;
 use crate::ledger::{Micros, Secs};
 use crate::pbft::Quorum;
+use crate::sim::invariants::told::css;
 use crate::sim::memo::Memo;
 use crate::sim::scenario::Scenario;
 use crate::sim::trace::EffectId;
 use crate::sim::world::World;
-
-fn css(index: u16) -> ActorId {
-    ActorId::new(Role::Css, index)
-}
 
 /// `one-liar` until all gateways have executed the block, in the view after the liar's.
 fn world() -> World {
