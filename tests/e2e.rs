@@ -225,6 +225,30 @@ fn e8_a_wall_stops_agreement_until_it_falls() -> Outcome {
     })
 }
 
+/// The charging days open, play, and come to their end with every promise kept and the bills of all who charged.
+#[test]
+fn the_charging_days_play_to_their_end() -> Outcome {
+    run("days", &dist(), REFERENCE, |page| {
+        Box::pin(async move {
+            for (id, bills) in [("morning", 20), ("evening-peak", 99), ("curtailment", 20), ("hundred", 40)] {
+                page.open(&format!("#/run/{id}")).await?;
+                page.until_state("the run", |state| state["scenario"] == json!(id)).await?;
+                page.call("play", json!({})).await?;
+                let from = time(&page.state().await?)?;
+                page.until_state("time goes on", |state| time(state).is_ok_and(|t| t > from)).await?;
+                page.call("pause", json!({})).await?;
+                page.call("seek", json!({ "at": "end" })).await?;
+                let state = page.until_state("the end", |state| state["complete"] == json!(true)).await?;
+                ensure(state["violations"] == json!([]), format!("{id}: {}", state["violations"]))?;
+                let count = state["bills"].as_array().map_or(0, Vec::len);
+                ensure(count == bills, format!("{id}: {count} bills instead of {bills}"))?;
+                page.shot(id).await?;
+            }
+            page.no_console_errors().await
+        })
+    })
+}
+
 /// A search in the menu of a gateway finds a behaviour by its words; the scenarios are chosen from a list with sentences.
 #[test]
 fn behaviours_and_scenarios_are_found_by_their_words() -> Outcome {
