@@ -6,8 +6,8 @@ use crate::scene::stage::{Bay, Lock, StageState};
 use crate::scene::words;
 use yew::prelude::*;
 
-/// Narrower cells have room for a sign only.
-const ROOM: f32 = 96.0;
+/// Room for the name of a pile; without it there is a sign only.
+const NAME: f32 = 36.0;
 /// Width of a letter of the small type.
 const LETTER: f32 = 7.4;
 
@@ -43,12 +43,17 @@ pub fn bay(stage: &StageState, ground: &Ground, index: u16) -> Html {
     html! { <g class="bay" {key}>{ body }</g> }
 }
 
+/// Where a car at this pile stands, and half its width.
+fn car(ground: &Ground, index: u16) -> (f32, f32) {
+    let (cp, ev) = (ActorId::new(Role::Cp, index), ActorId::new(Role::Ev, 0));
+    let seated = Ground::new(ground.size, ground.counts, [(cp, ev)]);
+    (seated.place(ev).0, seated.glyph_half(ev))
+}
+
 /// One column of piles: three lines right of the car.
 fn roomy(bay: &Bay, ground: &Ground, index: u16) -> Html {
     let (_, y) = ground.place(ActorId::new(Role::Cp, index));
-    let (car, _) =
-        Ground::new(ground.size, ground.counts, [(ActorId::new(Role::Cp, index), ActorId::new(Role::Ev, 0))])
-            .place(ActorId::new(Role::Ev, 0));
+    let (car, _) = car(ground, index);
     let word = match bay.lock {
         Lock::Nothing if bay.ev.is_none() => "",
         Lock::Nothing => "waits",
@@ -87,8 +92,9 @@ fn because(bay: &Bay) -> Option<&'static str> {
 fn tight(bay: &Bay, ground: &Ground, index: u16) -> Html {
     let (left, _, width, height) = ground.cell(index);
     let (_, y) = ground.place(ActorId::new(Role::Cp, index));
-    let x = left + (width * 0.28).min(34.0) + 14.0;
-    if left + width - x < ROOM - 34.0 {
+    let (car, half) = car(ground, index);
+    let x = car + half + 5.0;
+    if left + width - x < NAME {
         return html! { <text class={classes!("small", class(bay.lock))} x={format!("{x:.0}")} y={format!("{:.0}", y + 4.0)}>{ sign(bay.lock) }</text> };
     }
     let who = bay.ev.map_or_else(String::new, |ev| format!(" · {}", ev.label()));
@@ -111,10 +117,11 @@ fn told(bay: &Bay, room: f32) -> String {
         Lock::Nothing if bay.ev.is_some() => "waits".into(),
         Lock::Nothing => "free".into(),
     };
-    let Some((total, currency, _)) = &bay.bill else { return word };
-    let bill = words::bill(*total, currency);
-    let all = [format!("{word} · {bill}"), format!("{} {bill}", sign(bay.lock))];
-    all.into_iter().find(|text| text.chars().count() as f32 * LETTER <= room).unwrap_or(word)
+    let sign = sign(bay.lock).to_string();
+    let bill = bay.bill.as_ref().map(|(total, currency, _)| words::bill(*total, currency));
+    let paid = bill.map(|bill| [format!("{word} · {bill}"), format!("{sign} {bill}")]);
+    let mut all = paid.into_iter().flatten().chain([word]);
+    all.find(|text| text.chars().count() as f32 * LETTER <= room).unwrap_or(sign)
 }
 
 /// Below its car: what a pile says, as far as its cell allows.
@@ -146,7 +153,7 @@ pub fn parking(stage: &StageState, ground: &Ground) -> Html {
     let plugged = stage.cables().count();
     let gone = stage.nodes.iter().filter(|(id, n)| id.role == Role::Ev && n.away).count();
     let waiting = usize::from(ground.counts.ev).saturating_sub(plugged + gone);
-    html! { <text class="zone" x={format!("{x:.0}")} y={format!("{y:.0}")}>{ format!("{plugged} cars plugged in, {waiting} to come or waiting, {gone} gone") }</text> }
+    html! { <text class="zone" x={format!("{x:.0}")} y={format!("{y:.0}")}>{ format!("Cars: {plugged} plugged in, {waiting} not yet, {gone} gone") }</text> }
 }
 
 /// Thousandths as a number with one digit after the point.

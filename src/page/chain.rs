@@ -17,7 +17,10 @@ fn middle(row: usize, rows: usize) -> f32 {
     if rows < 2 { TALL / 2.0 } else { HALF / 2.0 + row as f32 * (TALL - HALF) }
 }
 
-fn drawn(column: &[BlockMark], before: &[BlockMark], (x, y): (f32, f32)) -> Html {
+/// A column, and its way from the one before; without that one blocks are left out between.
+fn drawn(column: &[BlockMark], before: Option<&[BlockMark]>, (x, y): (f32, f32)) -> Html {
+    let link = if before.is_some() { "chainlink" } else { "chainlink gap" };
+    let before = before.unwrap_or_default();
     let rows = column.len().min(2);
     let one = |(row, block): (usize, &BlockMark)| {
         let from = before.iter().take(2).position(|b| b.header == block.parent).unwrap_or(0);
@@ -28,7 +31,7 @@ fn drawn(column: &[BlockMark], before: &[BlockMark], (x, y): (f32, f32)) -> Html
         let line = |class: &'static str, y: f32, text: String| html! { <text {class} x={format!("{:.0}", x + 8.0)} y={format!("{y:.0}")}>{ text }</text> };
         html! {
             <g {class} key={block.header.to_string()}>
-                <path class="chainlink" d={format!("M{:.0} {there:.0} L{x:.0} {here:.0}", x - WAY)} />
+                <path class={link} d={format!("M{:.0} {there:.0} L{x:.0} {here:.0}", x - WAY)} />
                 <rect x={format!("{x:.0}")} y={format!("{top:.0}")} width={format!("{BOX:.0}")} height={format!("{high:.0}")} rx="4" />
                 if rows < 2 {
                     { line("", y + 19.0, format!("Block {}", block.height)) }
@@ -49,7 +52,11 @@ pub fn chain(stage: &StageState, (width, height): (f32, f32)) -> Html {
     let room = (((width - 100.0) / (BOX + WAY)) as usize).max(2) - 1;
     let skip = columns.len().saturating_sub(room);
     let x = |column: usize| LEFT + (BOX + WAY) * column as f32;
-    let before = |i: usize| i.checked_sub(1).and_then(|i| columns.get(i)).map_or(&[][..], Vec::as_slice);
+    let before = |i: usize| match i.checked_sub(1) {
+        None => Some(&[][..]),
+        Some(_) if i == skip => None,
+        Some(last) => columns.get(last).map(Vec::as_slice),
+    };
     html! {
         <g class="chain" aria-hidden="true">
             <text class="zone" x="14" y={format!("{:.0}", y + 26.0)}>{ "Chain" }</text>
@@ -60,7 +67,7 @@ pub fn chain(stage: &StageState, (width, height): (f32, f32)) -> Html {
                     <text class="mono" x={format!("{:.0}", LEFT + 8.0)} y={format!("{:.0}", y + 36.0)}>{ "rules, voters" }</text>
                 </g>
             }
-            { for columns.iter().enumerate().skip(skip).map(|(i, column)| drawn(column, if i == skip { &[] } else { before(i) }, (x(i - skip + 1), y))) }
+            { for columns.iter().enumerate().skip(skip).map(|(i, column)| drawn(column, before(i), (x(i - skip + 1), y))) }
         </g>
     }
 }

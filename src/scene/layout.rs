@@ -87,7 +87,8 @@ impl Ground {
             let r = (size.width * 0.5 - 56.0).min(height * 0.22 - 22.0).max(40.0);
             (size.width * 0.5, HEAD + height * 0.38, r)
         } else {
-            (size.width * 0.45, HEAD + height * 0.5, (size.width * 0.46).min(height) * 0.5 - 50.0)
+            // Below the lowest gateway stand its name and what it last said, above the highest one its flag.
+            (size.width * 0.45, HEAD + height * 0.5 - 10.0, (size.width * 0.46).min(height) * 0.5 - 60.0)
         }
     }
 
