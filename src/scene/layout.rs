@@ -84,8 +84,8 @@ impl Ground {
     pub fn ring(&self) -> (f32, f32, f32) {
         let (size, height) = (self.size, self.size.height_of_actors());
         if size.narrow() {
-            let r = (size.width * 0.5 - 56.0).min(height * 0.22 - 22.0).max(40.0);
-            (size.width * 0.5, HEAD + height * 0.38, r)
+            let r = (size.width * 0.5 - 56.0).min(height * 0.205 - 22.0).max(40.0);
+            (size.width * 0.5, HEAD + height * 0.355, r)
         } else {
             // Below the lowest gateway stand its name and what it last said, above the highest one its flag.
             (size.width * 0.45, HEAD + height * 0.5 - 10.0, (size.width * 0.46).min(height) * 0.5 - 60.0)
@@ -166,10 +166,10 @@ impl Ground {
         let piles = f32::from(self.counts.cp.max(1));
         if size.narrow() {
             let columns = piles.min((size.width / 40.0).floor()).max(1.0);
-            let height = height * if self.parking() { 0.2 } else { 0.24 };
+            let height = height * if self.parking() { 0.2 } else { 0.29 };
             return Grid {
                 left: 0.0,
-                top: HEAD + self.size.height_of_actors() * 0.64,
+                top: HEAD + self.size.height_of_actors() * 0.69,
                 width: size.width,
                 height,
                 columns: columns as u16,
@@ -261,7 +261,10 @@ impl Ground {
         match actor.role {
             Role::Css => self.gateway_half(),
             Role::Ev if waits() => (self.lot() * 0.42).min(10.0),
-            Role::Cp | Role::Ev if self.size.narrow() => (self.cell(0).2 * 0.3).clamp(4.0, 14.0),
+            Role::Cp | Role::Ev if self.size.narrow() => {
+                let (.., width, height) = self.cell(0);
+                (width * 0.3).min(height * 0.24).clamp(4.0, 14.0)
+            }
             Role::Cp | Role::Ev if self.columns() > 1 => (self.cell(0).3 * 0.2).clamp(4.0, 11.0),
             Role::Cp | Role::Ev if self.cell(0).3 < 80.0 => 14.0,
             _ => 20.0,

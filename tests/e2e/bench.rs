@@ -112,6 +112,16 @@ fn shots_at_three_sizes_light_and_dark() -> Outcome {
                     page.call("seek", json!({ "at": "2630ms" })).await?;
                     page.picture().await?;
                     page.shot(&format!("{width}x{height}-{theme}")).await?;
+                    for (name, link) in [("day", "#/run/morning"), ("fork", "#/run/two-liars")] {
+                        page.open(link).await?;
+                        page.call("pause", json!({})).await?;
+                        page.call("seek", json!({ "at": if name == "day" { "7200s" } else { "end" } })).await?;
+                        page.picture().await?;
+                        page.shot(&format!("{name}-{width}x{height}-{theme}")).await?;
+                    }
+                    page.click("left", "button", "Projector").await?;
+                    page.picture().await?;
+                    page.shot(&format!("projector-{width}x{height}-{theme}")).await?;
                     page.no_console_errors().await
                 })
             })?;
